@@ -1,0 +1,56 @@
+# Every target sets up what it needs. Two are enough to know: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+export VOICEWIRE_HOME
+
+.DEFAULT_GOAL := help
+.PHONY: help install weights node demo test check serve bench lock clean
+
+help: ## Show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
+
+$(BIN)/.installed: requirements/dev.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+install: $(BIN)/.installed ## Make .venv with everything the other targets need
+
+weights: install
+	$(BIN)/voicewire setup
+
+tools/node/node_modules/.installed: tools/node/package-lock.json
+	npm ci --prefix tools/node --no-audit --no-fund --loglevel=error
+	@touch $@
+
+node: tools/node/node_modules/.installed
+
+demo: weights ## A spoken conversation with the embedded engine, written to demo-out/
+	$(BIN)/voicewire demo --output demo-out
+
+test: weights node ## All tests, judges included
+	$(BIN)/python -m pytest
+
+check: install node ## Lint, types, contracts, lengths
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	tools/node/node_modules/.bin/pyright
+	$(BIN)/lint-imports
+	$(BIN)/python tools/check_lengths.py
+	$(BIN)/python tools/check_locks.py
+
+serve: weights ## The gateway on http://127.0.0.1:8080, with the embedded engine
+	$(BIN)/voicewire serve
+
+bench: weights ## Speed, as ratios measured side by side
+	$(BIN)/python -m benchmarks
+
+lock: install ## Resolve requirements/dev.lock again from pyproject.toml
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.10 \
+		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements/dev.lock
+
+clean: ## Remove everything that was made
+	rm -rf .venv tools/node/node_modules demo-out bench-out

@@ -1,0 +1,36 @@
+"""Events and commands: the one vocabulary that all models, façades and gateways share. Pure."""
+
+from voicewire.events.base import AudioPayload as AudioPayload
+from voicewire.events.base import EventBase as EventBase
+from voicewire.events.base import MediaFormat as MediaFormat
+from voicewire.events.client import ClientEvents as ClientEvents
+from voicewire.events.client import ClientEventType as ClientEventType
+from voicewire.events.commands import AppendAudio as AppendAudio
+from voicewire.events.commands import CancelResponse as CancelResponse
+from voicewire.events.commands import ClearAudio as ClearAudio
+from voicewire.events.commands import Command as Command
+from voicewire.events.commands import CommitAudio as CommitAudio
+from voicewire.events.commands import CreateItem as CreateItem
+from voicewire.events.commands import CreateResponse as CreateResponse
+from voicewire.events.commands import DeleteItem as DeleteItem
+from voicewire.events.commands import RetrieveItem as RetrieveItem
+from voicewire.events.commands import SendImage as SendImage
+from voicewire.events.commands import SendText as SendText
+from voicewire.events.commands import SendToolResult as SendToolResult
+from voicewire.events.commands import TruncateItem as TruncateItem
+from voicewire.events.commands import UpdateSession as UpdateSession
+from voicewire.events.items import ContentPart as ContentPart
+from voicewire.events.items import Item as Item
+from voicewire.events.model import ModelEvents as ModelEvents
+from voicewire.events.model import ModelEventType as ModelEventType
+from voicewire.events.model import TokenUsage as TokenUsage
+from voicewire.events.model import ToolUseBlock as ToolUseBlock
+from voicewire.events.server import ServerEvents as ServerEvents
+from voicewire.events.server import ServerEventType as ServerEventType
+from voicewire.events.server import ToolResultBlock as ToolResultBlock
+from voicewire.events.session import SessionChange as SessionChange
+from voicewire.events.session import SessionConfig as SessionConfig
+from voicewire.events.session import ToolSpec as ToolSpec
+from voicewire.events.session import Transcription as Transcription
+from voicewire.events.session import TurnDetection as TurnDetection
+from voicewire.events.session import tool_specs as tool_specs

@@ -1,0 +1,1 @@
+"""Wires: one package each, with typed frames and a codec for each side. Pure."""

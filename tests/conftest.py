@@ -1,0 +1,34 @@
+"""Shared by all tests: the anyio backend, where the outside material lies, one mark for each module."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
+CATEGORIES = {"unit", "loopback", "engine", "judge", "soak"}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def recordings() -> Path:
+    """The folder of recorded provider sessions; the test skips where it is absent."""
+    folder = SHARED / "recordings"
+    if not folder.is_dir():
+        pytest.skip("recorded provider sessions are not beside this checkout (../shared/recordings)")
+    return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test belongs to exactly one category, so that a run of one is a run of all of it."""
+    for item in items:
+        marks = CATEGORIES.intersection(mark.name for mark in item.iter_markers())
+        if len(marks) != 1:
+            raise pytest.UsageError(
+                f"{item.nodeid} needs exactly one of {sorted(CATEGORIES)}, has {sorted(marks)}"
+            )
