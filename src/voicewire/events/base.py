@@ -126,6 +126,14 @@ class AudioPayload:
             self._base64 = pybase64.b64encode_as_string(self._pcm or b"")
         return self._base64
 
+    @property
+    def size_bytes(self) -> int:
+        """How many raw bytes there are; nothing is decoded for it (base64 text is taken to be well formed)."""
+        if self._pcm is not None:
+            return len(self._pcm)
+        text = self._base64 or ""
+        return len(text) * 3 // 4 - text.count("=", -2)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, AudioPayload) and self.pcm == other.pcm
 

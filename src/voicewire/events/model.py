@@ -6,74 +6,19 @@ added to them, never taken away. The rest is what a complete conversation needs 
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Any, ClassVar, Literal, cast
 
 import msgspec
-from typing_extensions import NotRequired, Self, TypedDict
 
 from voicewire.errors import InvalidEventError
-from voicewire.events.base import AudioPayload, Event, EventBase, MediaFormat, parse_json, type_name
+from voicewire.events.audio_delta import ModelResponseAudioDeltaEvent as ModelResponseAudioDeltaEvent
+from voicewire.events.base import Event, EventBase, parse_json
 from voicewire.events.items import Item
+from voicewire.events.model_types import ModelEventType as ModelEventType
+from voicewire.events.model_types import ResponseStatus as ResponseStatus
+from voicewire.events.model_types import TokenUsage as TokenUsage
+from voicewire.events.model_types import ToolUseBlock as ToolUseBlock
 from voicewire.events.session import SessionConfig
-
-ResponseStatus = Literal["completed", "cancelled", "incomplete", "failed"]
-
-
-class ModelEventType(str, Enum):
-    """The JSON ``type`` of every model event; equal to its string."""
-
-    MODEL_SESSION_CREATED = "model_session_created"
-    MODEL_SESSION_ENDED = "model_session_ended"
-    MODEL_RESPONSE_CREATED = "model_response_created"
-    MODEL_RESPONSE_DONE = "model_response_done"
-    MODEL_RESPONSE_AUDIO_DELTA = "model_response_audio_delta"
-    MODEL_RESPONSE_AUDIO_DONE = "model_response_audio_done"
-    MODEL_RESPONSE_AUDIO_TRANSCRIPT_DELTA = "model_response_audio_transcript_delta"
-    MODEL_RESPONSE_AUDIO_TRANSCRIPT_DONE = "model_response_audio_transcript_done"
-    MODEL_RESPONSE_TOOL_USE_DELTA = "model_response_tool_use_delta"
-    MODEL_RESPONSE_TOOL_USE_DONE = "model_response_tool_use_done"
-    MODEL_INPUT_TRANSCRIPTION_DELTA = "model_input_transcription_delta"
-    MODEL_INPUT_TRANSCRIPTION_DONE = "model_input_transcription_done"
-    MODEL_INPUT_STARTED = "model_input_started"
-    MODEL_INPUT_DONE = "model_input_done"
-    MODEL_ERROR = "model_error"
-    MODEL_WEBSOCKET_CONNECT = "model_websocket_connect"
-    MODEL_WEBSOCKET_DISCONNECT = "model_websocket_disconnect"
-    MODEL_SESSION_UPDATED = "model_session_updated"
-    MODEL_RESPONSE_TEXT_DELTA = "model_response_text_delta"
-    MODEL_RESPONSE_TEXT_DONE = "model_response_text_done"
-    MODEL_ITEM_ADDED = "model_item_added"
-    MODEL_ITEM_DONE = "model_item_done"
-    MODEL_ITEM_RETRIEVED = "model_item_retrieved"
-    MODEL_ITEM_TRUNCATED = "model_item_truncated"
-    MODEL_ITEM_DELETED = "model_item_deleted"
-    MODEL_INPUT_COMMITTED = "model_input_committed"
-    MODEL_INPUT_CLEARED = "model_input_cleared"
-    MODEL_INPUT_TRANSCRIPTION_FAILED = "model_input_transcription_failed"
-    MODEL_AUDIO_DROPPED = "model_audio_dropped"
-    MODEL_PROVIDER_EVENT = "model_provider_event"
-
-
-class ToolUseBlock(TypedDict):
-    """A function call, in the block form of seed 002."""
-
-    type: Literal["tool_use"]
-    id: str
-    name: str
-    input: dict[str, Any]
-    raw_input: NotRequired[str]
-
-
-class TokenUsage(msgspec.Struct, frozen=True, kw_only=True):
-    """Token counts of one response, by kind; the totals are on the event."""
-
-    input_text_tokens: int = 0
-    input_audio_tokens: int = 0
-    input_image_tokens: int = 0
-    cached_tokens: int = 0
-    output_text_tokens: int = 0
-    output_audio_tokens: int = 0
 
 
 def _tag(class_name: str) -> str:
@@ -144,118 +89,6 @@ class ModelResponseDoneEvent(_Event, frozen=True, kw_only=True):
     usage: TokenUsage = TokenUsage()
     output: tuple[Item, ...] = ()
     """The items of the response, in order."""
-
-
-class ModelResponseAudioDeltaEvent(EventBase):
-    """A piece of the reply's audio.
-
-    Args:
-        response_id: The response it belongs to.
-        item_id: The item it belongs to.
-        delta: The bytes in base64; or give ``pcm``.
-        format: Media type and rate.
-        pcm: The raw bytes.
-        payload: The audio of another event, handed on without converting it.
-        content_index: Which content part of the item.
-    """
-
-    __slots__ = ("_payload", "content_index", "format", "item_id", "response_id")
-
-    type: ClassVar[str] = ModelEventType.MODEL_RESPONSE_AUDIO_DELTA
-
-    def __init__(
-        self,
-        *,
-        response_id: str,
-        item_id: str,
-        format: MediaFormat,
-        delta: str | None = None,
-        pcm: bytes | None = None,
-        payload: AudioPayload | None = None,
-        content_index: int = 0,
-    ) -> None:
-        self.response_id = response_id
-        self.item_id = item_id
-        self.format = format
-        self.content_index = content_index
-        self._payload = payload or AudioPayload(pcm, delta)
-
-    @property
-    def payload(self) -> AudioPayload:
-        """The audio, to be handed on without converting it."""
-        return self._payload
-
-    @property
-    def pcm(self) -> bytes:
-        """The raw bytes (decoded on first use if they came as base64)."""
-        return self._payload.pcm
-
-    @property
-    def delta(self) -> str:
-        """The bytes in base64 (encoded on first use if they came raw)."""
-        return self._payload.base64
-
-    def model_dump(self) -> dict[str, Any]:
-        """The event as plain Python data, ``type`` first."""
-        return {
-            "type": type_name(self),
-            "response_id": self.response_id,
-            "item_id": self.item_id,
-            "delta": self.delta,
-            "format": {"type": self.format.type, "rate": self.format.rate},
-            "content_index": self.content_index,
-        }
-
-    def model_dump_json(self) -> str:
-        """The event as one JSON object."""
-        return msgspec.json.encode(self.model_dump()).decode()
-
-    @classmethod
-    def model_validate(cls, data: object) -> Self:
-        """Builds the event from plain data; raises InvalidEventError naming the field at fault."""
-        fields = _validated_delta(cls, data)
-        return cls(
-            response_id=fields.response_id,
-            item_id=fields.item_id,
-            delta=fields.delta,
-            format=fields.format,
-            content_index=fields.content_index,
-        )
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, ModelResponseAudioDeltaEvent)
-            and type(self) is type(other)
-            and (self.response_id, self.item_id, self.format)
-            == (other.response_id, other.item_id, other.format)
-            and self.payload == other.payload
-        )
-
-    def __hash__(self) -> int:
-        return hash((self.response_id, self.item_id, self.payload))
-
-    def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(response_id={self.response_id!r}, item_id={self.item_id!r}, "
-            f"format={self.format!r}, delta=<audio>)"
-        )
-
-
-class DeltaFields(msgspec.Struct, frozen=True, kw_only=True):
-    """The JSON fields of an audio delta, for validation only."""
-
-    response_id: str
-    item_id: str
-    delta: str
-    format: MediaFormat
-    content_index: int = 0
-
-
-def _validated_delta(cls: type[EventBase], data: object) -> DeltaFields:
-    try:
-        return msgspec.convert(data, DeltaFields)
-    except msgspec.ValidationError as error:
-        raise InvalidEventError(f"{cls.__name__}: {error}") from error
 
 
 class ModelResponseAudioDoneEvent(_Event, frozen=True, kw_only=True):

@@ -35,7 +35,9 @@ class ClientCodec(Protocol):
     def receive(self, frame: Frame | memoryview) -> list[EventBase]:
         """The model events of one frame, in order.
 
-        Frames that the codec itself must send for it are queued for ``data_to_send``.
+        Frames that the codec itself must send for it are queued for ``data_to_send``. A memoryview is the
+        UTF-8 of a text frame and is valid during this call only: whatever points into it (``msgspec.Raw``,
+        slices) must be copied to be kept. Binary frames come as bytes.
 
         Raises:
             RemoteProtocolError: The frame breaks the protocol; the codec is closed for good.

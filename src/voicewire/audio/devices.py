@@ -1,0 +1,487 @@
+"""Microphone and speaker, through PortAudio (sounddevice), which is loaded on first use.
+
+PortAudio calls back in a thread of its own. The microphone hands frames to the event loop through a bounded
+queue; the speaker takes them from a ``PlayoutBuffer`` under a lock that is held for microseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Literal, TypeAlias
+
+import anyio
+import anyio.to_thread
+from typing_extensions import Self
+
+from voicewire.audio.chunk import Chunker
+from voicewire.audio.format import AudioFormat, AudioFrame
+from voicewire.audio.playout import Flushed, Played, PlayoutBuffer
+from voicewire.audio.resample import Resampler
+from voicewire.errors import AudioDeviceError
+
+Device: TypeAlias = "int | str | None"
+"""A device index, a part of its name, or None for the system's default."""
+Direction: TypeAlias = Literal["input", "output"]
+
+MAX_QUEUED_FRAMES: Final = 100
+FADE_MS: Final = 5
+MAX_UNREAD_STRETCHES: Final = 4096
+"""Stretches that ``Speaker.heard`` keeps for a caller that does not ask; the oldest are forgotten."""
+CLOSE_TIMEOUT_S: Final = 5.0
+WAY_OUT: Final[dict[Direction, str]] = {
+    "input": "or give the audio as a file with --input FILE",
+    "output": "or have the audio written to a file with --output FILE",
+}
+ROLE: Final[dict[Direction, str]] = {"input": "microphone", "output": "speaker"}
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """One audio device of this machine."""
+
+    index: int
+    name: str
+    host_api: str
+    input_channels: int
+    """0 when it is no microphone."""
+    output_channels: int
+    """0 when it is no speaker."""
+    default_sample_rate_hz: int
+    is_default_input: bool
+    is_default_output: bool
+
+
+def list_devices() -> list[DeviceInfo]:
+    """List the audio devices of this machine; empty when there are none.
+
+    Raises:
+        AudioDeviceError: sounddevice or the PortAudio library is not installed.
+    """
+    library = _load_sounddevice("input")
+    host_apis = [str(api["name"]) for api in library.query_hostapis()]
+    default_input, default_output = (int(index) for index in library.default.device)
+    return [
+        DeviceInfo(
+            index=index,
+            name=str(device["name"]),
+            host_api=host_apis[device["hostapi"]],
+            input_channels=int(device["max_input_channels"]),
+            output_channels=int(device["max_output_channels"]),
+            default_sample_rate_hz=round(device["default_samplerate"]),
+            is_default_input=index == default_input,
+            is_default_output=index == default_output,
+        )
+        for index, device in enumerate(library.query_devices())
+    ]
+
+
+def _load_sounddevice(direction: Direction) -> Any:
+    """Import sounddevice; it is untyped."""
+    try:
+        import sounddevice
+    except ImportError as error:
+        raise AudioDeviceError(
+            f"audio devices need the package sounddevice: run `pip install 'voicewire[devices]'`, "
+            f"{WAY_OUT[direction]}"
+        ) from error
+    except OSError as error:
+        raise AudioDeviceError(
+            f"the PortAudio library is not installed ({error}): run `apt-get install libportaudio2` "
+            f"(Debian, Ubuntu), "
+            f"`dnf install portaudio` (Fedora) or `brew install portaudio` (macOS), {WAY_OUT[direction]}"
+        ) from error
+    return sounddevice
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A started stream and the rate it runs at."""
+
+    stream: Any
+    sample_rate_hz: int
+
+
+def _open_stream(
+    direction: Direction,
+    device: Device,
+    sample_rate_hz: int,
+    block_samples: int,
+    callback: Callable[[int], Callable[..., None]],
+    on_finished: Callable[[], None],
+) -> _Opened:
+    """Open and start a mono 16-bit stream, at the rate wanted or else at the device's own; blocks.
+
+    Args:
+        direction: Microphone or speaker.
+        device: Which one.
+        sample_rate_hz: Rate wanted.
+        block_samples: Samples of each callback at that rate; scaled when the device runs at another one.
+        callback: Makes the stream's callback for the rate that it will run at.
+        on_finished: Called, in PortAudio's thread, when the stream has ended for any reason.
+
+    Raises:
+        AudioDeviceError: The library is missing, there is no such device, or it refuses both rates.
+    """
+    library = _load_sounddevice(direction)
+    try:
+        info = library.query_devices(device, direction)
+    except (library.PortAudioError, ValueError) as error:
+        which = "no default" if device is None else f"no {device!r}"
+        raise AudioDeviceError(
+            f"this machine has {which} {ROLE[direction]} ({error}): connect one, or see `voicewire "
+            f"doctor` for what "
+            f"there is, {WAY_OUT[direction]}"
+        ) from error
+    stream_type = library.RawInputStream if direction == "input" else library.RawOutputStream
+    own_hz = round(info["default_samplerate"])
+    failure: Exception | None = None
+    for rate_hz in dict.fromkeys((sample_rate_hz, own_hz)):
+        try:
+            stream = stream_type(
+                samplerate=rate_hz,
+                blocksize=-(-block_samples * rate_hz // sample_rate_hz),
+                device=device,
+                channels=1,
+                dtype="int16",
+                latency="low",
+                callback=callback(rate_hz),
+                finished_callback=on_finished,
+            )
+            stream.start()
+        except library.PortAudioError as error:  # noqa: PERF203  (two rates at most)
+            failure = error
+        else:
+            return _Opened(stream, rate_hz)
+    raise AudioDeviceError(
+        f"the {ROLE[direction]} {info['name']!r} does not open at {sample_rate_hz} Hz or {own_hz} Hz "
+        f"({failure}): "
+        f"close the program that uses it, or choose another device, {WAY_OUT[direction]}"
+    ) from failure
+
+
+async def _close_stream(opened: _Opened | None) -> None:
+    """Stop and close a stream in a worker thread, even when the caller is being cancelled."""
+    if opened is None:
+        return
+    with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
+        await anyio.to_thread.run_sync(opened.stream.close, abandon_on_cancel=True)
+
+
+class _Doorbell:
+    """Wake one waiting task of the event loop from PortAudio's thread."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._event = anyio.Event()
+
+    def ring(self) -> None:
+        """Wake the waiter; callable from any thread, also after the loop has been closed."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._ring_in_loop)
+
+    def _ring_in_loop(self) -> None:
+        self._event.set()
+
+    async def wait(self) -> None:
+        """Wait for the next ring. Check the condition before, without an ``await`` in between."""
+        self._event = anyio.Event()
+        await self._event.wait()
+
+
+class Microphone:
+    """The microphone as an async iterator of mono 16-bit frames.
+
+    Frames wait in a queue of ``max_queued_frames``. When it is full the oldest is dropped and counted in
+    ``dropped_samples``; positions keep counting, so a gap shows in ``start_sample``. If the device does not
+    run at the rate wanted, it runs at its own and is resampled.
+
+    Use it as ``async with Microphone(...) as microphone: async for frame in microphone``. Iteration ends when
+    the microphone is closed.
+
+    Cancellation: safe; a frame that was not returned stays in the queue.
+    Concurrency: one task iterates at a time.
+
+    Args:
+        sample_rate_hz: Rate of the frames.
+        frame_samples: Samples of each frame.
+        device: Index or part of the name; None is the default microphone.
+        max_queued_frames: Bound of the queue; 100 frames of 20 ms are 2 s.
+    """
+
+    def __init__(
+        self,
+        sample_rate_hz: int,
+        frame_samples: int,
+        device: Device = None,
+        *,
+        max_queued_frames: int = MAX_QUEUED_FRAMES,
+    ) -> None:
+        self.format = AudioFormat(sample_rate_hz)
+        self.frame_samples = frame_samples
+        self.device = device
+        self.dropped_samples = 0
+        """Samples dropped because nobody took them in time."""
+        self.overflows = 0
+        """Times that the system itself lost input before we got it."""
+        self._chunker = Chunker(frame_samples, self.format)
+        self._frames: deque[AudioFrame] = deque()
+        self._max_queued_frames = max_queued_frames
+        self._opened: _Opened | None = None
+        self._doorbell: _Doorbell | None = None
+        self._is_closed = False
+        self._has_ended = False
+
+    async def __aenter__(self) -> Self:
+        """Open the device.
+
+        Raises:
+            AudioDeviceError: The library or the device is missing, or the device refuses.
+        """
+        self._doorbell = _Doorbell()
+        self._opened = await anyio.to_thread.run_sync(self._open)
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the device."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the device; safe to call twice. Frames that wait can still be iterated."""
+        self._is_closed = True
+        opened, self._opened = self._opened, None
+        await _close_stream(opened)
+        if self._doorbell is not None:
+            self._doorbell.ring()
+
+    def __aiter__(self) -> Self:
+        """Return the microphone itself."""
+        return self
+
+    async def __anext__(self) -> AudioFrame:
+        """Wait for the next frame.
+
+        Raises:
+            AudioDeviceError: The microphone was not opened, or it stopped by itself.
+        """
+        if self._doorbell is None:
+            raise AudioDeviceError(
+                "the microphone is not open: use it as `async with Microphone(...) as microphone`"
+            )
+        while not self._frames:
+            if self._is_closed:
+                raise StopAsyncIteration
+            if self._has_ended:
+                raise AudioDeviceError("the microphone stopped by itself: check that it is still connected")
+            await self._doorbell.wait()
+        return self._frames.popleft()
+
+    def _open(self) -> _Opened:
+        rate_hz = self.format.sample_rate_hz
+        return _open_stream(
+            "input", self.device, rate_hz, self.frame_samples, self._callback_at, self._on_finished
+        )
+
+    def _callback_at(self, device_hz: int) -> Callable[..., None]:
+        """Make the callback for a device that runs at ``device_hz``."""
+        resampler = Resampler(device_hz, self.format.sample_rate_hz)
+
+        def callback(indata: Any, _n_samples: int, _time: Any, status: Any) -> None:
+            if status.input_overflow:
+                self.overflows += 1
+            for frame in self._chunker.push(resampler.process(bytes(indata))):
+                self._frames.append(frame)
+                if len(self._frames) > self._max_queued_frames:
+                    self._drop_oldest()
+            if self._doorbell is not None:
+                self._doorbell.ring()
+
+        return callback
+
+    def _drop_oldest(self) -> None:
+        # The iterating task may have taken the last frame between the check and here.
+        with contextlib.suppress(IndexError):
+            self.dropped_samples += self._frames.popleft().samples
+
+    def _on_finished(self) -> None:
+        self._has_ended = True
+        if self._doorbell is not None:
+            self._doorbell.ring()
+
+
+class Speaker:
+    """The speaker, playing a ``PlayoutBuffer`` of mono 16-bit audio.
+
+    ``heard`` reports what has left the loudspeaker, that is, what the device took minus its latency, to one
+    callback's length. If the device does not run at the rate wanted, it runs at its own and the audio is
+    resampled.
+
+    The queue is not bounded here; the caller bounds it by ``queued_samples``.
+
+    Use it as ``async with Speaker(...) as speaker``. Leaving stops at once; await ``drained`` first to hear
+    the end.
+
+    Concurrency: ``enqueue``, ``flush``, ``heard`` and the counts are safe from any thread; one task waits in
+    ``drained``.
+
+    Args:
+        sample_rate_hz: Rate of the audio.
+        device: Index or part of the name; None is the default speaker.
+        block_samples: Samples of each callback; 10 ms by default.
+    """
+
+    def __init__(
+        self, sample_rate_hz: int, device: Device = None, *, block_samples: int | None = None
+    ) -> None:
+        self.format = AudioFormat(sample_rate_hz)
+        self.device = device
+        self.block_samples = -(-sample_rate_hz // 100) if block_samples is None else block_samples
+        self.underflows = 0
+        """Times that the system itself had nothing to play because our callback was late."""
+        self._buffer = PlayoutBuffer()
+        self._lock = threading.Lock()
+        self._tail = b""
+        self._ready = bytearray()
+        self._resampler = Resampler(sample_rate_hz, sample_rate_hz)
+        self._device_hz = sample_rate_hz
+        self._heard_sample = 0
+        self._unread: deque[Played] = deque(maxlen=MAX_UNREAD_STRETCHES)
+        self._opened: _Opened | None = None
+        self._doorbell: _Doorbell | None = None
+        self._has_ended = False
+
+    async def __aenter__(self) -> Self:
+        """Open the device.
+
+        Raises:
+            AudioDeviceError: The library or the device is missing, or the device refuses.
+        """
+        self._doorbell = _Doorbell()
+        self._opened = await anyio.to_thread.run_sync(self._open)
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the device."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop at once and close the device; safe to call twice."""
+        opened, self._opened = self._opened, None
+        await _close_stream(opened)
+
+    @property
+    def queued_samples(self) -> int:
+        """Samples waiting to be played."""
+        with self._lock:
+            return self._buffer.clock.queued_samples
+
+    @property
+    def heard_sample(self) -> int:
+        """Samples of the timeline, silence included, that have left the loudspeaker."""
+        with self._lock:
+            return self._heard_sample
+
+    def enqueue(self, item_id: str, pcm16: bytes, content_index: int = 0, generation: int = 0) -> bool:
+        """Append audio of an item; False when its generation is stale. See ``PlayoutBuffer.enqueue``."""
+        with self._lock:
+            return self._buffer.enqueue(item_id, pcm16, content_index, generation)
+
+    def flush(self, *, fade_samples: int | None = None, generation: int | None = None) -> Flushed:
+        """Drop what is queued, fading out (5 ms by default). See ``PlayoutBuffer.flush``.
+
+        What the device has already taken cannot be recalled: it counts as played.
+        """
+        fade = self.format.samples_of_ms(FADE_MS) if fade_samples is None else fade_samples
+        with self._lock:
+            flushed = self._buffer.flush(fade_samples=fade, generation=generation)
+            self._tail += flushed.tail
+            self._unread.extend(flushed.played)
+            return flushed
+
+    def heard(self) -> list[Played]:
+        """Return the stretches that have left the loudspeaker since the last call."""
+        with self._lock:
+            done: list[Played] = []
+            while self._unread and self._unread[0].at_timeline_sample < self._heard_sample:
+                first = self._unread.popleft()
+                now = min(first.samples, self._heard_sample - first.at_timeline_sample)
+                item = (first.item_id, first.content_index)
+                done.append(Played(*item, first.start_sample, now, first.at_timeline_sample))
+                if now < first.samples:
+                    rest = (first.start_sample + now, first.samples - now, first.at_timeline_sample + now)
+                    self._unread.appendleft(Played(*item, *rest))
+            return done
+
+    async def drained(self) -> None:
+        """Wait until everything enqueued so far, and since, has been heard or flushed.
+
+        Cancellation: safe; playing goes on.
+
+        Raises:
+            AudioDeviceError: The speaker is not open, or it stopped by itself.
+        """
+        if self._doorbell is None:
+            raise AudioDeviceError("the speaker is not open: use it as `async with Speaker(...) as speaker`")
+        while not self._is_drained():
+            if self._opened is None or self._has_ended:
+                raise AudioDeviceError("the speaker stopped before the end: check that it is still connected")
+            await self._doorbell.wait()
+
+    def _is_drained(self) -> bool:
+        with self._lock:
+            last = self._unread[-1] if self._unread else None
+            is_heard = last is None or last.at_timeline_sample + last.samples <= self._heard_sample
+            return not self._buffer.clock.queued_samples and not self._tail and is_heard
+
+    def _open(self) -> _Opened:
+        rate_hz = self.format.sample_rate_hz
+        return _open_stream(
+            "output", self.device, rate_hz, self.block_samples, self._callback_at, self._on_finished
+        )
+
+    def _callback_at(self, device_hz: int) -> Callable[..., None]:
+        """Make the callback for a device that runs at ``device_hz``."""
+        self._device_hz = device_hz
+        self._resampler = Resampler(self.format.sample_rate_hz, device_hz)
+        return self._callback
+
+    def _callback(self, outdata: Any, n_samples: int, time: Any, status: Any) -> None:
+        latency_s = max(0.0, time.outputBufferDacTime - time.currentTime)
+        with self._lock:
+            if status.output_underflow:
+                self.underflows += 1
+            # The first sample of this block comes out ``latency_s`` from now, all before it earlier.
+            waiting = len(self._tail) // 2 + self._resampler.delay_samples
+            waiting += len(self._ready) // 2 * self.format.sample_rate_hz // self._device_hz
+            latency_samples = round(latency_s * self.format.sample_rate_hz)
+            heard = self._buffer.clock.timeline_sample - waiting - latency_samples
+            self._heard_sample = max(self._heard_sample, heard)
+            while len(self._ready) < 2 * n_samples:
+                self._ready += self._resampler.process(self._pull())
+            outdata[:] = bytes(self._ready[: 2 * n_samples])
+            del self._ready[: 2 * n_samples]
+        if self._doorbell is not None:
+            self._doorbell.ring()
+
+    def _pull(self) -> bytes:
+        """Take the fade of a flush if there is one, else the next block of the buffer."""
+        if self._tail:
+            tail, self._tail = self._tail, b""
+            return tail
+        audio, played = self._buffer.pull(self.block_samples)
+        self._unread.extend(played)
+        return audio
+
+    def _on_finished(self) -> None:
+        self._has_ended = True
+        if self._doorbell is not None:
+            self._doorbell.ring()

@@ -1,0 +1,124 @@
+"""The one model event that is not a struct: its audio converts lazily, on the hottest path there is."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+from typing_extensions import Self
+
+from voicewire.errors import InvalidEventError
+from voicewire.events.base import AudioPayload, EventBase, MediaFormat, type_name
+from voicewire.events.model_types import ModelEventType
+
+
+class ModelResponseAudioDeltaEvent(EventBase):
+    """A piece of the reply's audio.
+
+    Args:
+        response_id: The response it belongs to.
+        item_id: The item it belongs to.
+        delta: The bytes in base64; or give ``pcm``.
+        format: Media type and rate.
+        pcm: The raw bytes.
+        payload: The audio of another event, handed on without converting it.
+        content_index: Which content part of the item.
+    """
+
+    __slots__ = ("_payload", "content_index", "format", "item_id", "response_id")
+
+    type: ClassVar[str] = ModelEventType.MODEL_RESPONSE_AUDIO_DELTA
+
+    def __init__(
+        self,
+        *,
+        response_id: str,
+        item_id: str,
+        format: MediaFormat,
+        delta: str | None = None,
+        pcm: bytes | None = None,
+        payload: AudioPayload | None = None,
+        content_index: int = 0,
+    ) -> None:
+        self.response_id = response_id
+        self.item_id = item_id
+        self.format = format
+        self.content_index = content_index
+        self._payload = payload or AudioPayload(pcm, delta)
+
+    @property
+    def payload(self) -> AudioPayload:
+        """The audio, to be handed on without converting it."""
+        return self._payload
+
+    @property
+    def pcm(self) -> bytes:
+        """The raw bytes (decoded on first use if they came as base64)."""
+        return self._payload.pcm
+
+    @property
+    def delta(self) -> str:
+        """The bytes in base64 (encoded on first use if they came raw)."""
+        return self._payload.base64
+
+    def model_dump(self) -> dict[str, Any]:
+        """The event as plain Python data, ``type`` first."""
+        return {
+            "type": type_name(self),
+            "response_id": self.response_id,
+            "item_id": self.item_id,
+            "delta": self.delta,
+            "format": {"type": self.format.type, "rate": self.format.rate},
+            "content_index": self.content_index,
+        }
+
+    def model_dump_json(self) -> str:
+        """The event as one JSON object."""
+        return msgspec.json.encode(self.model_dump()).decode()
+
+    @classmethod
+    def model_validate(cls, data: object) -> Self:
+        """Builds the event from plain data; raises InvalidEventError naming the field at fault."""
+        fields = _validated_delta(cls, data)
+        return cls(
+            response_id=fields.response_id,
+            item_id=fields.item_id,
+            delta=fields.delta,
+            format=fields.format,
+            content_index=fields.content_index,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, ModelResponseAudioDeltaEvent)
+            and type(self) is type(other)
+            and (self.response_id, self.item_id, self.format)
+            == (other.response_id, other.item_id, other.format)
+            and self.payload == other.payload
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.response_id, self.item_id, self.payload))
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(response_id={self.response_id!r}, item_id={self.item_id!r}, "
+            f"format={self.format!r}, delta=<audio>)"
+        )
+
+
+class DeltaFields(msgspec.Struct, frozen=True, kw_only=True):
+    """The JSON fields of an audio delta, for validation only."""
+
+    response_id: str
+    item_id: str
+    delta: str
+    format: MediaFormat
+    content_index: int = 0
+
+
+def _validated_delta(cls: type[EventBase], data: object) -> DeltaFields:
+    try:
+        return msgspec.convert(data, DeltaFields)
+    except msgspec.ValidationError as error:
+        raise InvalidEventError(f"{cls.__name__}: {error}") from error
