@@ -1,0 +1,176 @@
+"""The engine's models and threads: loaded once in a process, shared by all its conversations.
+
+Threads (ADR 0004). Four lanes, each a small executor, so that a long answer never delays a turn's end:
+
+==========  =======  ==========================================================
+lane        threads  runs
+==========  =======  ==========================================================
+listen      1        voice activity of all sessions, a few 0.1 ms steps each
+recognise   1        partial and final transcripts, 50 to 150 ms each
+hint        1        the tone of a turn, about 40 ms
+answer      4        one response each: brain, clauses, synthesis
+==========  =======  ==========================================================
+
+A queued job whose session is gone is cancelled before it runs; a running one ends within one step and
+its result goes nowhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, Literal, TypeVar, cast
+
+from voicewire.engine.brain.base import Brain
+from voicewire.engine.stages import Recognizer, Synthesizer, TurnModel, Vad
+from voicewire.errors import ConfigError
+
+T = TypeVar("T")
+Lane = Literal["listen", "recognise", "hint", "answer"]
+Stage = Literal["vad", "recognizer", "synthesizer", "brain", "turn_model"]
+
+LANE_THREADS: dict[Lane, int] = {"listen": 1, "recognise": 1, "hint": 1, "answer": 4}
+
+DEFAULTS: dict[Stage, str] = {
+    "vad": "voicewire.engine.vad:SileroVad",
+    "recognizer": "voicewire.engine.asr:WhisperRecognizer",
+    "synthesizer": "voicewire.engine.tts:create_synthesizer",
+    "brain": "voicewire.engine.brain:create_brain",
+    "turn_model": "voicewire.engine.hints:SmartTurn",
+}
+"""What each stage is unless the options say otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """Which stages the engine is made of. Equal options share one set of models.
+
+    A stage is named by ``module:factory``, by the name of an entry point in the group
+    ``voicewire.<stage>``, or left empty for the default.
+    """
+
+    brain: str = ""
+    """A GGUF file's path, an OpenAI-compatible base URL, ``rules``, or empty for the default."""
+    brain_model: str = ""
+    """Model name for a base URL."""
+    brain_api_key: str = field(default="", repr=False)
+    """Key for a base URL."""
+    vad: str = ""
+    recognizer: str = ""
+    synthesizer: str = ""
+    use_turn_model: bool = True
+    """Whether the tone of a turn may shorten or stretch the silence wait."""
+
+
+def load_stage(stage: Stage, name: str) -> Callable[..., object]:
+    """The factory of one stage.
+
+    Raises:
+        ConfigError: No module, entry point or factory of that name.
+    """
+    target = name or DEFAULTS[stage]
+    for entry in entry_points(group=f"voicewire.{stage}", name=target):
+        return cast("Callable[..., object]", entry.load())
+    module_name, _, attribute = target.partition(":")
+    try:
+        return cast("Callable[..., object]", getattr(import_module(module_name), attribute))
+    except (ImportError, AttributeError, ValueError) as error:
+        extra = "; install the engine's parts with: pip install 'voicewire[embedded]'" if not name else ""
+        raise ConfigError(f"no {stage} named {target!r}: {error}{extra}") from error
+
+
+class EngineRuntime:
+    """The loaded models of one set of options, and the lanes that run them.
+
+    Thread-safe. ``load`` blocks (about 3 s cold) and belongs into a worker thread.
+    """
+
+    vad: Vad
+    recognizer: Recognizer
+    synthesizer: Synthesizer
+    brain: Brain
+    turn_model: TurnModel | None
+
+    _shared: dict[EngineOptions, EngineRuntime] = {}  # noqa: RUF012  one registry for the process
+    _shared_lock = threading.Lock()
+
+    def __init__(self, options: EngineOptions) -> None:
+        self.options = options
+        self._lanes = {
+            lane: ThreadPoolExecutor(threads, thread_name_prefix=f"voicewire-{lane}")
+            for lane, threads in LANE_THREADS.items()
+        }
+        self._lock = threading.Lock()
+        self._is_loaded = False
+
+    @classmethod
+    def shared(cls, options: EngineOptions) -> EngineRuntime:
+        """The one runtime of this process for these options."""
+        with cls._shared_lock:
+            if options not in cls._shared:
+                cls._shared[options] = cls(options)
+            return cls._shared[options]
+
+    def load(self) -> None:
+        """Loads and warms up every stage once; later calls return at once.
+
+        Raises:
+            ModelLoadError: A weight file is missing or damaged; the message names the command that helps.
+            ConfigError: A stage's package is not installed, or no such stage.
+        """
+        with self._lock:
+            if self._is_loaded:
+                return
+            options = self.options
+            self.vad = cast("Vad", load_stage("vad", options.vad)())
+            self.recognizer = cast("Recognizer", load_stage("recognizer", options.recognizer)())
+            self.synthesizer = cast("Synthesizer", load_stage("synthesizer", options.synthesizer)())
+            self.turn_model = (
+                cast("TurnModel", load_stage("turn_model", "")()) if options.use_turn_model else None
+            )
+            self.brain = self._load_brain(options)
+            self._warm_up()
+            self._is_loaded = True
+
+    @staticmethod
+    def _load_brain(options: EngineOptions) -> Brain:
+        create = cast("Callable[..., Brain]", load_stage("brain", ""))
+        return create(
+            options.brain or None, model=options.brain_model or None, api_key=options.brain_api_key or None
+        )
+
+    def _warm_up(self) -> None:
+        """The first call of every model is up to ten times slower than the second; pay for it here."""
+        import numpy as np
+
+        from voicewire.engine.stages import LISTEN_RATE_HZ, VAD_FRAME_SAMPLES
+
+        quiet = np.zeros(LISTEN_RATE_HZ, dtype=np.float32)
+        self.vad.probability(self.vad.new_state(), quiet[:VAD_FRAME_SAMPLES])
+        self.recognizer.transcribe(quiet, final=True)
+        self.recognizer.transcribe(quiet, final=False)
+        if self.turn_model is not None:
+            self.turn_model.probability(quiet)
+        self.synthesizer.synthesize("Hello there.")
+        self.brain.warm_up()
+
+    async def run(self, lane: Lane, work: Callable[..., T], *args: Any) -> T:
+        """Runs blocking work in a lane's thread.
+
+        Cancellation: work that has not begun is taken back; work that has begun ends by itself and its
+        result is dropped.
+        """
+        return await asyncio.wrap_future(self._lanes[lane].submit(work, *args))
+
+    def submit(self, lane: Lane, work: Callable[..., None], *args: Any) -> None:
+        """Starts blocking work in a lane's thread; it reports by the means it was given."""
+        self._lanes[lane].submit(work, *args)
+
+    def backlog(self, lane: Lane) -> int:
+        """How many jobs wait for a thread of the lane (for shedding partial transcripts under load)."""
+        return self._lanes[lane]._work_queue.qsize()
