@@ -116,6 +116,15 @@ class EngineRuntime:
                 cls._shared[options] = cls(options)
             return cls._shared[options]
 
+    @classmethod
+    def forget(cls, options: EngineOptions) -> None:
+        """Lets go of a runtime: its threads end after their work, its models with their last session."""
+        with cls._shared_lock:
+            runtime = cls._shared.pop(options, None)
+        if runtime is not None:
+            for lane in runtime._lanes.values():
+                lane.shutdown(wait=False, cancel_futures=True)
+
     def load(self) -> None:
         """Loads and warms up every stage once; later calls return at once.
 

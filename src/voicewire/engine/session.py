@@ -198,8 +198,13 @@ class EngineSession:
             return  # the final transcript of the same audio reports what is wrong, once
         finally:
             utterance.is_partial_running = False
-        if utterance is self._utterance and transcript.text:
-            self._apply(self._host.transcription_partial(utterance.item_id, transcript.text))
+        self._tell_partial(utterance, transcript.text)
+
+    def _tell_partial(self, utterance: Utterance, text: str) -> None:
+        """Tells the words so far, as long as the utterance is open."""
+        if utterance is self._utterance and text:
+            utterance.has_partial = True
+            self._apply(self._host.transcription_partial(utterance.item_id, text))
 
     async def _recognise(self, audio: FloatArray, *, is_final: bool) -> Transcript:
         settings = self._host.config.transcription
@@ -220,8 +225,7 @@ class EngineSession:
             trial.transcribed_ns = self._clock.now_ns()
             trial.is_transcribed.set()
             text = trial.transcript.text if trial.transcript is not None else ""
-            if utterance is self._utterance and text:
-                self._apply(self._host.transcription_partial(utterance.item_id, text))
+            self._tell_partial(utterance, text)
             if utterance is self._utterance and text and text_hint(text) is not TurnHint.HOLD:
                 self._begin_answer(trial, text)
             hint = await self._hint(audio, text)
@@ -283,7 +287,7 @@ class EngineSession:
             transcript = await self._final_transcript(audio, utterance)
             is_trusted = utterance is None or utterance.voiced_samples >= ms_to_samples(MIN_TRUSTED_SPEECH_MS)
             text = transcript.text if transcript.is_reliable and is_trusted else ""
-            if utterance is None and text:
+            if text and (utterance is None or not utterance.has_partial):
                 self._apply(self._host.transcription_partial(order.item_id, text))
             seconds = (order.end_sample - order.start_sample) / LISTEN_RATE_HZ
             self._apply(self._host.transcription_final(order.item_id, text, duration_s=seconds))

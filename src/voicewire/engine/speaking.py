@@ -55,7 +55,7 @@ class Pacer:
     def __init__(self, clock: Clock, rate_hz: int) -> None:
         self._clock = clock
         self._rate_hz = rate_hz
-        self._began_ns = 0
+        self._began_ns: int | None = None
         self._sent_samples = 0
 
     @property
@@ -66,7 +66,7 @@ class Pacer:
     async def pass_(self, samples: int) -> None:
         """Waits until these samples may go. Cancellation: they have not gone."""
         now = self._clock.now_ns()
-        if self._began_ns == 0:
+        if self._began_ns is None:
             self._began_ns = now
         ahead_ns = self._sent_samples * 1_000_000_000 // self._rate_hz - LEAD_MS * 1_000_000
         due = self._began_ns + ahead_ns

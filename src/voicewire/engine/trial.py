@@ -51,6 +51,7 @@ class Utterance:
     voiced_samples: int = 0
     trial: Trial | None = None
     is_partial_running: bool = False
+    has_partial: bool = False
     partial_until_sample: int = 0
     marks: TurnMarks = field(default_factory=TurnMarks)
 

@@ -44,7 +44,9 @@ def turn(text: str, *, before: tuple[Turn, ...] = (), **options: Any) -> BrainTu
     return BrainTurn(history=(*before, user(text)), now=options.pop("now", NOW), **options)
 
 
-def tool(tool_name: str, description: str, /, needed: Iterable[str] = (), **schemas: dict[str, Any]) -> ToolSpec:
+def tool(
+    tool_name: str, description: str, /, needed: Iterable[str] = (), **schemas: dict[str, Any]
+) -> ToolSpec:
     parameters = {"type": "object", "properties": schemas, "required": list(needed)}
     return ToolSpec(name=tool_name, description=description, parameters=parameters)
 
@@ -63,7 +65,11 @@ class Heard:
 def heard(outputs: Iterable[BrainOutput]) -> Heard:
     found = list(outputs)
     deltas = [output.text for output in found if isinstance(output, BrainDelta)]
-    calls = [(output.name, json.loads(output.arguments_json)) for output in found if isinstance(output, BrainToolCall)]
+    calls = [
+        (output.name, json.loads(output.arguments_json))
+        for output in found
+        if isinstance(output, BrainToolCall)
+    ]
     timers = [output for output in found if isinstance(output, BrainTimer)]
     done = [output for output in found if isinstance(output, BrainDone)]
     assert not done or found[-1] is done[0], "BrainDone is the last output"

@@ -59,7 +59,9 @@ def test_dates(said: str, expected: str) -> None:
     assert calendar_skills.tell_date(core(said), NOW) == expected
 
 
-@pytest.mark.parametrize("said", ["What time does the train leave?", "I had a great time.", "What day does it open?"])
+@pytest.mark.parametrize(
+    "said", ["What time does the train leave?", "I had a great time.", "What day does it open?"]
+)
 def test_other_talk_of_time(said: str) -> None:
     assert calendar_skills.tell_time(core(said), NOW) is None
     assert calendar_skills.tell_date(core(said), NOW) is None

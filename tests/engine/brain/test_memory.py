@@ -30,7 +30,9 @@ def test_names(said: str, name: str) -> None:
     assert memory.answer(core("What's my name?"), told(said, "What's my name?")) == f"Your name is {name}."
 
 
-@pytest.mark.parametrize("said", ["I'm tired.", "I'm American.", "I am here.", "My name is not important.", "What's my name?"])
+@pytest.mark.parametrize(
+    "said", ["I'm tired.", "I'm American.", "I am here.", "My name is not important.", "What's my name?"]
+)
 def test_no_names(said: str) -> None:
     assert memory.recall(told(said)).name is None
 
@@ -43,8 +45,16 @@ FACTS = [
     ("I have a cat named Tom.", "What is my cat called?", "Your cat's name is Tom."),
     ("I am 42 years old.", "How old am I?", "You are 42 years old."),
     ("I like pizza and wine.", "What do I like?", "You like pizza and wine."),
-    ("Remember that my keys are on the table.", "What did I ask you to remember?", "You told me that your keys are on the table."),
-    ("Please remember that my lucky number is seven.", "What's my lucky number?", "Your lucky number is seven."),
+    (
+        "Remember that my keys are on the table.",
+        "What did I ask you to remember?",
+        "You told me that your keys are on the table.",
+    ),
+    (
+        "Please remember that my lucky number is seven.",
+        "What's my lucky number?",
+        "Your lucky number is seven.",
+    ),
     ("I work at a bakery.", "Where do I work?", "You work at a bakery."),
 ]
 
@@ -79,7 +89,10 @@ def test_only_the_user_is_believed() -> None:
 
 def test_everything_known() -> None:
     history = told("My name is Anna and I live in Rome.", "What do you know about me?")
-    assert memory.answer("what do you know about me", history) == "I know that your name is Anna and you live in Rome."
+    assert (
+        memory.answer("what do you know about me", history)
+        == "I know that your name is Anna and you live in Rome."
+    )
 
 
 def test_the_talk_itself() -> None:

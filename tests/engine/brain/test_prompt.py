@@ -32,7 +32,10 @@ def guarded(text: str, size: int = 3) -> str:
         ("**Bees** make `honey`.\n\n1. First", "Bees make honey."),
         ("Bees make honey. They live in hives. They sting.", "Bees make honey. They live in hives."),
         ("I am not sure. I am not sure. I am not sure.", "I am not sure."),
-        ("One two three four five six seven eight nine ten eleven twelve. More.", "One two three four five six seven eight nine ten eleven twelve."),
+        (
+            "One two three four five six seven eight nine ten eleven twelve. More.",
+            "One two three four five six seven eight nine ten eleven twelve.",
+        ),
         ("It costs 3.50 in most places.", "It costs 3.50 in most places."),
         ("Bees make honey. They also", "Bees make honey."),
     ],
@@ -44,7 +47,9 @@ def test_one_or_two_whole_sentences_pass(written: str, said: str, size: int) -> 
 
 def test_a_loop_is_cut() -> None:
     assert guarded("Aye, aye, aye, aye, aye, aye, aye, aye, aye") == "Aye, aye,"
-    assert guarded("the cat sat on the mat and the cat sat on the mat and the cat", 1).count("cat sat on") <= 2
+    assert (
+        guarded("the cat sat on the mat and the cat sat on the mat and the cat", 1).count("cat sat on") <= 2
+    )
 
 
 def test_without_a_guard_everything_passes() -> None:

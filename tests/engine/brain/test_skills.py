@@ -159,7 +159,9 @@ Give me a recipe for pancakes.
 """.strip().splitlines()
 
 
-@pytest.mark.parametrize(("said", "skill", "start"), ANSWERED, ids=[said or "(nothing)" for said, _, _ in ANSWERED])
+@pytest.mark.parametrize(
+    ("said", "skill", "start"), ANSWERED, ids=[said or "(nothing)" for said, _, _ in ANSWERED]
+)
 def test_the_right_skill_answers(said: str, skill: str, start: str) -> None:
     if said.strip("."):
         answer = skills.answer(turn(said))
@@ -180,7 +182,9 @@ def test_the_tables_are_large_enough() -> None:
 
 
 def test_a_response_without_any_input_greets() -> None:
-    answer = skills.answer(BrainTurn(history=(), now=NOW, instructions="You're a helpful assistant named Friday."))
+    answer = skills.answer(
+        BrainTurn(history=(), now=NOW, instructions="You're a helpful assistant named Friday.")
+    )
     assert answer is not None
     assert answer.text == "Hello, I'm Friday. How can I help you?"
 
@@ -219,7 +223,9 @@ def test_say_that_again_repeats_what_was_heard() -> None:
 
 
 def test_sums_go_on_from_the_last_one() -> None:
-    answer = skills.answer(turn("Times two.", before=(user("What is 3 plus 4?"), assistant("3 plus 4 is 7."))))
+    answer = skills.answer(
+        turn("Times two.", before=(user("What is 3 plus 4?"), assistant("3 plus 4 is 7.")))
+    )
     assert answer is not None
     assert answer.text == "7 times 2 is 14."
     assert skills.answer(turn("Times two.")) is None
@@ -242,7 +248,9 @@ def test_another_joke_is_another_one() -> None:
 
 def test_an_interrupted_story_is_not_told_again_first() -> None:
     heard_so_far = talk.STORIES[0][1][:60]
-    answer = skills.answer(turn("Tell me a story.", before=(user("Tell me a story."), assistant(heard_so_far))))
+    answer = skills.answer(
+        turn("Tell me a story.", before=(user("Tell me a story."), assistant(heard_so_far)))
+    )
     assert answer is not None
     assert answer.text == talk.STORIES[1][1]
 
@@ -254,7 +262,12 @@ def test_counting_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    "instructions", ["Always answer in French.", "You are kind. Speak only Japanese.", "\u7528\u4e2d\u6587\u56de\u7b54\u3002"]
+    "instructions",
+    [
+        "Always answer in French.",
+        "You are kind. Speak only Japanese.",
+        "\u7528\u4e2d\u6587\u56de\u7b54\u3002",
+    ],
 )
 def test_foreign_instructions_get_one_notice(instructions: str) -> None:
     first = turn("What time is it?", instructions=instructions)
@@ -264,4 +277,7 @@ def test_foreign_instructions_get_one_notice(instructions: str) -> None:
 
 
 def test_english_instructions_get_no_notice() -> None:
-    assert skills.language_notice(turn("Hello.", instructions="Answer in short sentences. Talk like a pirate.")) == ""
+    assert (
+        skills.language_notice(turn("Hello.", instructions="Answer in short sentences. Talk like a pirate."))
+        == ""
+    )

@@ -13,7 +13,11 @@ from voicewire.engine.brain import tool_results
 pytestmark = pytest.mark.unit
 
 SAID = [
-    ("get_weather", '{"temperature": 22, "condition": "Sunny", "city": "London"}', "It's 22 degrees and sunny in London."),
+    (
+        "get_weather",
+        '{"temperature": 22, "condition": "Sunny", "city": "London"}',
+        "It's 22 degrees and sunny in London.",
+    ),
     ("get_weather", '{"temp_c": 7.5}', "It's 7.5 degrees Celsius."),
     ("get_weather", "It is sunny in Rome", "It is sunny in Rome."),
     ("get_weather", "sunny, 22 degrees", "Sunny, 22 degrees."),
@@ -33,7 +37,11 @@ SAID = [
     ("list_files", "[]", "There is nothing."),
     ("ping", "null", "Done."),
     ("ping", "", "Done."),
-    ("get_order", '{"order_id": "12345", "status": "shipped", "eta": "Monday"}', "Order id 12345, status shipped and eta Monday."),
+    (
+        "get_order",
+        '{"order_id": "12345", "status": "shipped", "eta": "Monday"}',
+        "Order id 12345, status shipped and eta Monday.",
+    ),
     ("get_cart", '{"items": [{"name": "Milk"}, {"name": "Bread"}]}', "There are 2: Milk and Bread."),
     ("get_price", '{"price": 231.5, "currency": "USD", "symbol": "AAPL"}', "For AAPL: price 231.5 dollars."),
     ("note", "**Bold** `code`\n- item", "Bold code - item."),

@@ -11,14 +11,31 @@ from hypothesis import strategies as st
 from voicewire.engine.brain import slots, tools
 from voicewire.engine.brain.base import ToolSpec
 
-from .asking import ALL_TOOLS, EMAIL, INTEGER, LIGHT, NUMBER, STOCK, TEXT, TIME, WEATHER, assistant, tool, turn, user
+from .asking import (
+    ALL_TOOLS,
+    EMAIL,
+    INTEGER,
+    LIGHT,
+    NUMBER,
+    STOCK,
+    TEXT,
+    TIME,
+    WEATHER,
+    assistant,
+    tool,
+    turn,
+    user,
+)
 
 pytestmark = pytest.mark.unit
 
 CALLED: list[tuple[str, list[tuple[str, dict[str, Any]]]]] = [
     ("What's the weather in London?", [("get_weather", {"city": "London"})]),
     ("What is the weather like in New York today?", [("get_weather", {"city": "New York"})]),
-    ("Could you check the weather for San Francisco, California?", [("get_weather", {"city": "San Francisco"})]),
+    (
+        "Could you check the weather for San Francisco, California?",
+        [("get_weather", {"city": "San Francisco"})],
+    ),
     (
         "Can you get me the temperature in Berlin in fahrenheit?",
         [("get_weather", {"city": "Berlin", "unit": "fahrenheit"})],
@@ -52,7 +69,10 @@ CALLED: list[tuple[str, list[tuple[str, dict[str, Any]]]]] = [
     ),
     (
         "Turn on the kitchen light and turn off the bedroom light.",
-        [("set_light", {"room": "kitchen", "state": "on"}), ("set_light", {"room": "bedroom", "state": "off"})],
+        [
+            ("set_light", {"room": "kitchen", "state": "on"}),
+            ("set_light", {"room": "bedroom", "state": "off"}),
+        ],
     ),
 ]
 
@@ -126,7 +146,9 @@ def test_a_missing_argument_is_asked_for_and_then_used() -> None:
     assert asked.ask == "Which city should I use?"
     before = (user("How's the weather?"), assistant(asked.ask))
     answered = tools.plan(turn("Oslo.", before=before, tools=ALL_TOOLS))
-    assert [(call.name, dict(call.arguments)) for call in answered.calls] == [("get_weather", {"city": "Oslo"})]
+    assert [(call.name, dict(call.arguments)) for call in answered.calls] == [
+        ("get_weather", {"city": "Oslo"})
+    ]
 
 
 def test_two_tools_that_fit_alike_are_left_to_the_model() -> None:
@@ -189,7 +211,8 @@ def test_a_default_fills_what_was_not_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "is_said"), [("London", True), ("Paris", False), (21, True), (22, False), (True, False), ("", False)]
+    ("value", "is_said"),
+    [("London", True), ("Paris", False), (21, True), (22, False), (True, False), ("", False)],
 )
 def test_grounding(value: object, is_said: bool) -> None:
     assert slots.is_grounded(value, "It is twenty one degrees in London.") is is_said
@@ -202,13 +225,17 @@ def test_any_words_are_survived_and_nothing_is_invented(said: str, spec: ToolSpe
     assert set(filled.missing) == set(slots.required(spec)) - set(filled.arguments)
 
 
-@pytest.mark.parametrize("parameters", [{}, {"type": "object"}, {"properties": None}, {"properties": {"a": 1}, "required": "a"}])
+@pytest.mark.parametrize(
+    "parameters", [{}, {"type": "object"}, {"properties": None}, {"properties": {"a": 1}, "required": "a"}]
+)
 def test_odd_schemas_are_survived(parameters: dict[str, Any]) -> None:
     spec = ToolSpec(name="get_time", description="", parameters=parameters)
     assert [call.name for call in tools.plan(turn("What time is it?", tools=(spec,))).calls] == ["get_time"]
 
 
 def test_many_tools_do_not_confuse_the_gate() -> None:
-    numbered = tuple(tool(f"sensor_{index}", f"Value of sensor {index}", n=NUMBER, m=INTEGER) for index in range(60))
+    numbered = tuple(
+        tool(f"sensor_{index}", f"Value of sensor {index}", n=NUMBER, m=INTEGER) for index in range(60)
+    )
     plan = tools.plan(turn("What is the stock price of Apple?", tools=(*numbered, STOCK, EMAIL)))
     assert [call.name for call in plan.calls] == ["get_stock_price"]

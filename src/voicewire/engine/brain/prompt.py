@@ -37,6 +37,8 @@ SHOTS: Final = (
 
 _CHARS_PER_TOKEN: Final = 3
 _TOKENS_PER_MESSAGE: Final = 6
+_TINY_GUIDE_TOKENS: Final = 150
+"""A tiny model reads 250 tokens a second and follows no long instructions: only their start is given."""
 _LONG_SENTENCE_WORDS: Final = 12
 _LONGEST_HELD: Final = 160
 _ABBREVIATED: Final = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|St|[A-Z])\.$")
@@ -72,7 +74,7 @@ def build(turn: BrainTurn, style: Style, context_tokens: int) -> list[Message]:
         - sum(tokens_in(message["content"]) for message in messages)
         - min(turn.max_tokens, context_tokens // 4)
     )
-    guide = _guide(turn, style, room // 2)
+    guide = _guide(turn, style, min(room // 2, _TINY_GUIDE_TOKENS) if style == "tiny" else room // 2)
     if guide:
         # Instructions follow the examples: so the cached prefix is shared by sessions with different
         # instructions.
@@ -124,8 +126,9 @@ def _message(role: str, content: str) -> Message:
 class StreamGuard:
     """Lets a small model's words through until it has said enough or begins to loop.
 
-    The first sentence passes word by word. A second one is held until it is whole and repeats nothing, so that a
-    loop is never heard; after a long first sentence there is none. With ``is_guarding`` false everything passes.
+    The first sentence passes word by word. A second one is held until it is whole and repeats nothing, so
+    that a loop is never heard; after a long first sentence there is none. With ``is_guarding`` false everything
+    passes.
     """
 
     is_guarding: bool
@@ -136,6 +139,7 @@ class StreamGuard:
     _word: str = ""
     """The word under way; a word counts when a space follows it."""
     _is_first_over: bool = False
+    _is_closed: bool = False
 
     def push(self, text: str) -> str:
         """Take the next piece; return what may be said now."""
@@ -152,9 +156,10 @@ class StreamGuard:
         return self._drain(self._word)
 
     def close(self) -> str:
-        """The end of the stream: the last word, and the full stop if it is missing."""
-        if not self.is_guarding:
+        """The end of the stream: the last word, and the full stop if it is missing. Idempotent."""
+        if not self.is_guarding or self._is_closed:
             return ""
+        self._is_closed = True
         passed = ""
         if not self.is_finished and self._word.strip():
             passed = self._take(self._word.rstrip())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
+
+import msgspec
 
 from voicewire.engine.brain.base import (
     BrainDelta,
@@ -185,6 +186,39 @@ def _event_data(lines: Iterator[str]) -> Iterator[str]:
             yield data
 
 
+class _FunctionPart(msgspec.Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _CallPart(msgspec.Struct):
+    index: int | None = None
+    function: _FunctionPart | None = None
+
+
+class _Delta(msgspec.Struct):
+    content: str | None = None
+    tool_calls: list[_CallPart] | None = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class _Chunk(msgspec.Struct):
+    """The part of a chat completion chunk that is read; other fields are ignored."""
+
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    error: object = None
+
+
 @dataclass(slots=True)
 class _ToolDraft:
     name: str = ""
@@ -210,22 +244,20 @@ class _Answer:
             ProviderUnavailable: It reports an error in the middle of the stream.
         """
         chunk = _chunk(data)
-        usage = chunk.get("usage")
-        if isinstance(usage, Mapping):
-            self.input_tokens = _count(usage.get("prompt_tokens"))
-            self.output_tokens = _count(usage.get("completion_tokens"))
-        for choice in chunk.get("choices") or ():
-            self.finish_reason = choice.get("finish_reason") or self.finish_reason
-            delta = choice.get("delta") or {}
-            for call in delta.get("tool_calls") or ():
-                draft = self.drafts.setdefault(_count(call.get("index")), _ToolDraft())
-                function = call.get("function") or {}
-                draft.name += function.get("name") or ""
-                draft.arguments += function.get("arguments") or ""
-            text = delta.get("content")
-            if isinstance(text, str) and text:
+        if chunk.usage is not None:
+            self.input_tokens = chunk.usage.prompt_tokens or 0
+            self.output_tokens = chunk.usage.completion_tokens or 0
+        for choice in chunk.choices or ():
+            self.finish_reason = choice.finish_reason or self.finish_reason
+            delta = choice.delta or _Delta()
+            for call in delta.tool_calls or ():
+                draft = self.drafts.setdefault(call.index or 0, _ToolDraft())
+                function = call.function or _FunctionPart()
+                draft.name += function.name or ""
+                draft.arguments += function.arguments or ""
+            if delta.content:
                 self.spoken += 1
-                yield BrainDelta(text)
+                yield BrainDelta(delta.content)
 
     def finish(self) -> Iterator[BrainOutput]:
         """The tool calls and the end."""
@@ -237,24 +269,17 @@ class _Answer:
         yield BrainDone(read, self.output_tokens or self.spoken, finish)
 
 
-def _count(value: object) -> int:
-    return value if isinstance(value, int) else 0
-
-
-def _chunk(data: str) -> Mapping[str, Any]:
+def _chunk(data: str) -> _Chunk:
     try:
-        chunk = json.loads(data)
-    except ValueError as error:
-        raise RemoteProtocolError(f"the language model sent a chunk that is not JSON ({error})") from error
-    if not isinstance(chunk, dict):
+        chunk = msgspec.json.decode(data.encode(), type=_Chunk)
+    except msgspec.DecodeError as error:
         raise RemoteProtocolError(
-            f"the language model sent {type(chunk).__name__} where an object was expected"
-        )
-    problem = chunk.get("error")
-    if problem:
-        message = problem.get("message", problem) if isinstance(problem, dict) else problem
+            f"the language model sent something that is no chat completion chunk ({error})"
+        ) from error
+    if chunk.error:
+        problem = chunk.error.get("message", chunk.error) if isinstance(chunk.error, dict) else chunk.error
         raise ProviderUnavailable(
-            f"the language model failed: {str(message)[:_LONGEST_MESSAGE]}", provider="openai-compatible"
+            f"the language model failed: {str(problem)[:_LONGEST_MESSAGE]}", provider="openai-compatible"
         )
     return chunk
 

@@ -237,7 +237,8 @@ _LIMITS: Final = (
     (
         "calls",
         (
-            r"(?:call|dial|phone|ring) (?!it\b|that\b|off\b)(?:my )?[\w' ]+|(?:send|write|text) (?:an? )?(?:message|email|"
+            r"(?:call|dial|phone|ring) (?!it\b|that\b|off\b)(?:my )?[\w' ]+|(?:send|write|"
+            r"text) (?:an? )?(?:message|email|"
             r"text|sms|mail)(?: to)?.*"
         ),
         "make calls or send messages",
@@ -261,7 +262,8 @@ _LIMITS: Final = (
     (
         "web",
         (
-            r"(?:search|google|look up|browse)(?! me$)(?: (?:for|the (?:web|internet)))? .+|(?:book|order|buy|"
+            r"(?:search|google|look up|browse)(?! me$)(?: (?:for|the (?:web|internet)))? .+|(?:book|order|"
+            r"buy|"
             r"reserve) (?:me )?(?:a|an|some|the|two|three) .+|(?:navigate|directions|give me directions|"
             r"how do i get) to .+"
         ),
