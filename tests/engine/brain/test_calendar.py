@@ -50,6 +50,8 @@ def test_time_elsewhere_needs_a_zone() -> None:
         ("What year is it?", "It's 2026."),
         ("What month is it?", "It's November."),
         ("How many days until Christmas?", "It's 34 days until Christmas."),
+        ("How many days until Saturday?", "It's 7 days until Saturday."),
+        ("How many days until Sunday?", "It's 1 day until Sunday."),
         ("How many days until the 3rd of December?", "It's 12 days until the 3rd of December."),
         ("How many days until November 20th?", "It's 364 days until November 20th."),
         ("What day is Christmas this year?", "December 25, 2026 is a Friday."),

@@ -156,6 +156,7 @@ What is love?
 Is water wet?
 Who was Napoleon?
 Give me a recipe for pancakes.
+What time is it? My printer ate my homework.
 """.strip().splitlines()
 
 

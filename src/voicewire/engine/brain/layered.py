@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from voicewire.engine.brain import skills, tool_results, tools
@@ -15,6 +16,7 @@ from voicewire.engine.brain.base import (
     BrainTimer,
     BrainToolCall,
     BrainTurn,
+    Turn,
 )
 from voicewire.engine.brain.prompt import tokens_in
 from voicewire.engine.brain.text import sentences
@@ -28,6 +30,7 @@ _log = logging.getLogger("voicewire.engine.brain")
 
 NO_MODEL = "I'm a small demo brain without a language model, so I can't answer that. Ask me what I can do."
 """The answer to everything that no rule covers when there is no model."""
+_SOME_DAY = datetime(2000, 1, 1, tzinfo=timezone.utc)
 _LIKELY = 2.0
 """Without a model to ask, a lone tool with this score and all its arguments is called."""
 
@@ -137,14 +140,17 @@ class LayeredBrain:
         Raises:
             EngineError: Without skills: the model cannot be loaded or run.
         """
+        if self._with_skills:
+            # The patterns are compiled on first use, which takes about 0.1 s.
+            skills.answer(BrainTurn(history=(Turn("user", "Warm up the engine."),), now=_SOME_DAY))
         llm = self._usable_llm()
         if llm is not None:
             try:
                 llm.warm_up()
-            except EngineError:
+            except EngineError as error:
                 if not self._with_skills:
                     raise
-                _log.warning("language model could not be warmed up")
+                _log.warning("language model could not be warmed up", extra={"reason": str(error)})
 
     def close(self) -> None:
         """See ``Brain.close``."""
@@ -169,7 +175,7 @@ def _call(turn: BrainTurn, calls: tuple[tools.Call, ...]) -> Iterator[BrainOutpu
 
 
 def _say_skill(turn: BrainTurn, found: SkillAnswer, cancelled: Callable[[], bool]) -> Iterator[BrainOutput]:
-    if found.timer_s and turn.supports_timers:
+    if found.timer_s:
         yield BrainTimer(found.timer_s, found.label)
     is_about_language = found.skill == "language"
     yield from _say(turn, ("" if is_about_language else skills.language_notice(turn)) + found.text, cancelled)

@@ -57,7 +57,8 @@ class LlamaServer:
 
     Args:
         path: The GGUF file.
-        slots: Completions that run at once, each with its own prompt cache; more wait.
+        slots: Chats that run at once, each with its own prompt cache; more wait. One slot more serves
+            ``choose``, so that its prompts never push a chat's prefix out of a cache.
         context_tokens: Room of one slot, prompt and answer together.
         threads: Threads of the model. On a small machine one leaves the other core to the audio path.
 
@@ -71,7 +72,7 @@ class LlamaServer:
         self._threads = threads
         self._lock = threading.Lock()
         self._server: _Server | None = None
-        self._pool = ThreadPoolExecutor(max_workers=slots, thread_name_prefix="voicewire-llm")
+        self._pool = ThreadPoolExecutor(max_workers=slots + 1, thread_name_prefix="voicewire-llm")
         self._is_closed = False
 
     def load(self) -> None:
@@ -113,8 +114,8 @@ class LlamaServer:
 
     def _parameters(self, params: Any, socket_path: str) -> Any:
         params.model.path = str(self.path)
-        params.n_ctx = self.context_tokens * self.slots
-        params.n_parallel = self.slots
+        params.n_ctx = self.context_tokens * (self.slots + 1)
+        params.n_parallel = self.slots + 1
         params.cpuparams.n_threads = self._threads
         params.cpuparams_batch.n_threads = self._threads
         params.hostnames = [socket_path]
@@ -181,6 +182,25 @@ class LlamaServer:
         finally:
             left.set()
 
+    def choose(
+        self,
+        messages: list[Message],
+        *,
+        max_tokens: int,
+        cancelled: Callable[[], bool],
+        response_format: Mapping[str, object],
+    ) -> str:
+        """The whole text of a completion under a grammar, in the slot kept for such; empty if cancelled.
+
+        Raises:
+            ModelLoadError: The model could not be loaded.
+            InferenceError: The model failed on this prompt.
+        """
+        options = {"temperature": 0, "response_format": response_format, "id_slot": self.slots}
+        results = self.chat(messages, max_tokens=max_tokens, cancelled=cancelled, options=options)
+        text = "".join(result.text for result in results if isinstance(result, Piece))
+        return "" if cancelled() else text
+
     def _run(
         self,
         request: dict[str, Any],
@@ -210,7 +230,7 @@ class LlamaServer:
                 results.put_nowait(None)
 
     def warm_up(self, messages: list[Message]) -> None:
-        """Load, and read the common prefix into the prompt cache of every slot.
+        """Load, and read the common prefix into the prompt cache of every chat slot.
 
         Raises:
             ModelLoadError: The model could not be loaded.

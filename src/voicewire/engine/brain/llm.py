@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from voicewire.engine.brain import slots, tools
 from voicewire.engine.brain.base import BrainDelta, BrainDone, BrainOutput, BrainTurn
-from voicewire.engine.brain.llama import End, LlamaServer, Piece
+from voicewire.engine.brain.llama import End, LlamaServer
 from voicewire.engine.brain.prompt import Message, StreamGuard, Style, build, prefix, tokens_in
 from voicewire.errors import ModelLoadError
 
@@ -123,17 +123,11 @@ class LlamaBrain:
         Returns:
             The call, or None when no tool is meant or a required argument stays unknown.
         """
-        is_forced = tools.is_forced(turn)
-        server = self.server()
-        text = "".join(
-            piece.text
-            for piece in server.chat(
-                choice_prompt(turn, rivals),
-                max_tokens=_TOOL_TOKENS,
-                cancelled=cancelled,
-                options={"temperature": 0, "response_format": choice_format(rivals, with_none=not is_forced)},
-            )
-            if isinstance(piece, Piece)
+        text = self.server().choose(
+            choice_prompt(turn, rivals),
+            max_tokens=_TOOL_TOKENS,
+            cancelled=cancelled,
+            response_format=choice_format(rivals, with_none=not tools.is_forced(turn)),
         )
         if cancelled():
             return None

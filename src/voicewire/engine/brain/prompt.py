@@ -127,8 +127,8 @@ class StreamGuard:
     """Lets a small model's words through until it has said enough or begins to loop.
 
     The first sentence passes word by word. A second one is held until it is whole and repeats nothing, so
-    that a loop is never heard; after a long first sentence there is none. With ``is_guarding`` false everything
-    passes.
+    that a loop is never heard; after a long first sentence there is none. With ``is_guarding`` false
+    everything passes.
     """
 
     is_guarding: bool
