@@ -3,8 +3,8 @@
 Rows of one pair of rates are timed in interleaved rounds, so a slow moment of the machine hits all of them.
 
 - ``us``: median time of one chunk.
-- ``alias_db``: the loudest that comes out for tones that should vanish (from 1.1 of the lower Nyquist frequency
-  on); when the rate rises, the loudest image of a tone at 0.7 of it. Relative to the tone; 16 bits end near -95.
+- ``alias_db``: the loudest that comes out for tones that should vanish (from 1.1 of the lower Nyquist
+  frequency on); when the rate rises, the loudest image of a tone at 0.7 of it. Relative to the tone.
 - ``delay_ms``: the most audio that is being held back after any chunk, once running.
 - ``gain_db_at_0.8``: passband at 0.8 of the lower Nyquist frequency.
 """
@@ -64,7 +64,7 @@ def numpy_interp(from_hz: int, to_hz: int) -> Process:
         nonlocal last, position
         values = np.concatenate([last, np.frombuffer(data, np.int16)])
         at = np.arange(position, len(values) - 1 + 1e-9, step)
-        out = np.rint(np.interp(at, np.arange(len(values)), values)).astype(np.int16).tobytes()
+        out: bytes = np.rint(np.interp(at, np.arange(len(values)), values)).astype(np.int16).tobytes()
         position += len(at) * step - (len(values) - 1)
         last = values[-1:]
         return out
@@ -141,7 +141,7 @@ def run() -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for from_hz, to_hz in PAIRS:
         cost_us = times_us(from_hz, to_hz)
-        rows += [
+        measured: list[dict[str, object]] = [
             {
                 "from_hz": from_hz,
                 "to_hz": to_hz,
@@ -153,13 +153,13 @@ def run() -> list[dict[str, object]]:
             }
             for name, make in METHODS.items()
         ]
+        rows += measured
     return rows
 
 
 def main() -> None:
-    print(
-        f"{'rates':>16}  {'method':14} {'us/20 ms':>9} {'alias dB':>9} {'delay ms':>9} {'gain@0.8':>9}   ({GOAL})"
-    )
+    print(GOAL)
+    print(f"{'rates':>16}  {'method':14} {'us/20 ms':>9} {'alias dB':>9} {'delay ms':>9} {'gain@0.8':>9}")
     for row in run():
         rates = f"{row['from_hz']} > {row['to_hz']}"
         print(

@@ -26,7 +26,7 @@ CREATED = '{"type":"session.created","event_id":"event_000001",' + SESSION + "}"
 UPDATED = '{"type":"session.updated","event_id":"event_000002",' + SESSION + "}"
 RESPONSES = 4
 """How many responses one session may ask for: a response's id comes once only."""
-COMMITTED = '{"type":"input_audio_buffer.committed","event_id":"event_000006","item_id":"item_1","previous_item_id":null}'
+COMMITTED = '{"type":"input_audio_buffer.committed","event_id":"e6","item_id":"i1","previous_item_id":null}'
 
 _TICK_S = 0.004
 _BATCH = 64

@@ -12,7 +12,7 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 DRIVERS = ("floor:callback", "floor:iter", "voicewire", "openai SDK")
@@ -24,7 +24,7 @@ Row = dict[str, float]
 
 
 @contextmanager
-def provider() -> Iterator[str]:
+def provider() -> Generator[str, None, None]:
     """The provider's process; gives its address."""
     command = [sys.executable, "-m", "benchmarks.loopback_provider"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -69,7 +69,7 @@ def print_unit_costs(taken: dict[str, dict[str, list[float]]]) -> None:
 
 
 def most_sessions(name: str, url: str, seconds: float) -> Row:
-    """The most duplex sessions of 20 ms chunks that one core holds with a loop that is never 20 ms late (p99)."""
+    """The most duplex sessions of 20 ms chunks that one core holds with a loop less than 20 ms late (p99)."""
     good: Row = {}
     low, high = 0, SEARCH_LIMIT[name]
     sessions = min(high, 32 if name == "openai SDK" else 400)
@@ -92,14 +92,11 @@ def main() -> None:
     parser.add_argument("--skip-search", action="store_true")
     arguments = parser.parse_args()
     with provider() as url:
-        print(
-            "CPU us per audio delta received and decoded, per chunk appended; ms to a configured session (x floor)"
-        )
+        print("CPU us per audio delta received and decoded, per chunk appended; ms to a session (x floor)")
         print("goal for voicewire: recv_20_us <= 2.0x, send_20_us <= 1.5x")
         print_unit_costs(unit_costs(url, arguments.rounds))
-        print(
-            f"\n{'driver':16}{'sessions':>9}{'CPU ms/session-s':>18}{'late p99 ms':>13}{'RSS KB open':>13}{'run':>7}"
-        )
+        heads = f"{'CPU ms/session-s':>18}{'late p99 ms':>13}{'RSS KB open':>13}{'run':>7}"
+        print(f"\n{'driver':16}{'sessions':>9}{heads}")
         for name in DRIVERS:
             rows = [drive(name, url, "duplex", f"20x{arguments.seconds}")]
             if not arguments.skip_search:

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from voicewire.audio import files
 from voicewire.audio.files import WavWriter, read_audio, stream_audio, write_audio
-from voicewire.audio.format import AudioFormat, AudioFrame, Encoding
-from voicewire.audio.g711 import decode, encode
+from voicewire.audio.format import AudioFormat, AudioFrame
+from voicewire.audio.g711 import Law, decode, encode
 from voicewire.audio.level import rms_dbfs
 from voicewire.audio.pcm import interleave, pcm16_to_float32, pcm16_to_int16, silence, tone
 from voicewire.errors import AudioError
@@ -51,7 +51,8 @@ def test_lossy_files_sound_the_same(tmp_path: Path, name: str) -> None:
     assert back.format == AudioFormat(RATE)
     assert back.samples == pytest.approx(RATE, rel=0.1)
     assert pitch_hz(back) == pytest.approx(440.0, abs=2.0)
-    assert rms_dbfs(back.data) == pytest.approx(rms_dbfs(TONE), abs=1.0)
+    for block in (back.data[at : at + 3200] for at in range(0, 28800, 3200)):
+        assert rms_dbfs(block) == pytest.approx(rms_dbfs(TONE), abs=0.5)
 
 
 def test_raw_files_are_the_bytes(tmp_path: Path) -> None:
@@ -61,13 +62,11 @@ def test_raw_files_are_the_bytes(tmp_path: Path) -> None:
     assert read_audio(path, raw_format=AudioFormat(RATE)).data == TONE
 
 
-@pytest.mark.parametrize("encoding", ["pcmu", "pcma"])
-def test_raw_companded_files(tmp_path: Path, encoding: Encoding) -> None:
-    assert encoding in ("pcmu", "pcma")
-    law = "pcmu" if encoding == "pcmu" else "pcma"
+@pytest.mark.parametrize("law", ["pcmu", "pcma"])
+def test_raw_companded_files(tmp_path: Path, law: Law) -> None:
     path = tmp_path / "call.raw"
     path.write_bytes(encode(TONE, law))
-    assert read_audio(path, raw_format=AudioFormat(8000, 1, encoding)).data == decode(encode(TONE, law), law)
+    assert read_audio(path, raw_format=AudioFormat(8000, 1, law)).data == decode(encode(TONE, law), law)
 
 
 def test_raw_float_file(tmp_path: Path) -> None:
@@ -222,17 +221,14 @@ def test_compressed_files_cut_short(tmp_path: Path, suffix: str) -> None:
         list(stream_audio(path, 320))
 
 
-@pytest.mark.parametrize("claimed", files.UNKNOWN_LENGTHS)
+@pytest.mark.parametrize("claimed", [0xFFFF_FFFF, 0x7FFF_FFFF, 0x7FFF_F000])
 def test_wav_from_a_pipe_has_no_length_and_is_read_to_its_end(tmp_path: Path, claimed: int) -> None:
     path = tmp_path / "piped.wav"
     write_audio(path, AudioFrame(AudioFormat(RATE), TONE))
     data = bytearray(path.read_bytes())
     data[4:8] = data[40:44] = claimed.to_bytes(4, "little")
     path.write_bytes(data)
-    if claimed:
-        assert read_audio(path).data == TONE
-    else:
-        assert read_audio(path).samples >= RATE
+    assert read_audio(path).data == TONE
 
 
 def test_wav_with_other_chunks_before_the_data(tmp_path: Path) -> None:
@@ -266,12 +262,16 @@ def test_damaged_files_give_audio_or_an_audio_error(
         assert path.name in str(error)
 
 
-@pytest.mark.parametrize("encoding", ["float32", "pcmu", "pcma"])
-def test_any_encoding_can_be_written(tmp_path: Path, encoding: Encoding) -> None:
-    data = pcm16_to_float32(TONE).astype("<f4").tobytes() if encoding == "float32" else encode(TONE, encoding)
-    write_audio(tmp_path / "a.wav", AudioFrame(AudioFormat(RATE, 1, encoding), data))
-    expected = TONE if encoding == "float32" else decode(data, encoding)
-    assert read_audio(tmp_path / "a.wav").data == expected
+@pytest.mark.parametrize("law", ["pcmu", "pcma"])
+def test_companded_audio_can_be_written(tmp_path: Path, law: Law) -> None:
+    write_audio(tmp_path / "a.wav", AudioFrame(AudioFormat(RATE, 1, law), encode(TONE, law)))
+    assert read_audio(tmp_path / "a.wav").data == decode(encode(TONE, law), law)
+
+
+def test_float_audio_can_be_written(tmp_path: Path) -> None:
+    data = pcm16_to_float32(TONE).astype("<f4").tobytes()
+    write_audio(tmp_path / "a.wav", AudioFrame(AudioFormat(RATE, 1, "float32"), data))
+    assert read_audio(tmp_path / "a.wav").data == TONE
 
 
 def test_format_overrules_the_suffix(tmp_path: Path) -> None:

@@ -302,8 +302,5 @@ class Conservation(RuleBasedStateMachine):
             assert clock.queued_of(item) == sum(entry[0] == item for entry in self.model)
 
 
-Conservation.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
-
-
-class TestConservation(Conservation.TestCase):  # type: ignore[name-defined,misc]  # Hypothesis makes it
-    """Collected by pytest."""
+TestConservation = Conservation.TestCase
+TestConservation.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

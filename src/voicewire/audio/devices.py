@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Final, Literal, TypeAlias
 
@@ -183,10 +183,7 @@ class _Doorbell:
     def ring(self) -> None:
         """Wake the waiter; callable from any thread, also after the loop has been closed."""
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._ring_in_loop)
-
-    def _ring_in_loop(self) -> None:
-        self._event.set()
+            self._loop.call_soon_threadsafe(lambda: self._event.set())
 
     async def wait(self) -> None:
         """Wait for the next ring. Check the condition before, without an ``await`` in between."""
@@ -316,6 +313,12 @@ class Microphone:
             self._doorbell.ring()
 
 
+def _touch(first: Played, second: Played) -> bool:
+    """Does ``second`` go on where ``first`` ends, in the item and in time?"""
+    ends = (first.item_id, first.content_index, first.end_sample, first.at_timeline_sample + first.samples)
+    return ends == (second.item_id, second.content_index, second.start_sample, second.at_timeline_sample)
+
+
 class Speaker:
     """The speaker, playing a ``PlayoutBuffer`` of mono 16-bit audio.
 
@@ -404,7 +407,7 @@ class Speaker:
         with self._lock:
             flushed = self._buffer.flush(fade_samples=fade, generation=generation)
             self._tail += flushed.tail
-            self._unread.extend(flushed.played)
+            self._note(flushed.played)
             return flushed
 
     def heard(self) -> list[Played]:
@@ -414,11 +417,11 @@ class Speaker:
             while self._unread and self._unread[0].at_timeline_sample < self._heard_sample:
                 first = self._unread.popleft()
                 now = min(first.samples, self._heard_sample - first.at_timeline_sample)
-                item = (first.item_id, first.content_index)
-                done.append(Played(*item, first.start_sample, now, first.at_timeline_sample))
+                done.append(replace(first, samples=now))
                 if now < first.samples:
-                    rest = (first.start_sample + now, first.samples - now, first.at_timeline_sample + now)
-                    self._unread.appendleft(Played(*item, *rest))
+                    start, at = first.start_sample + now, first.at_timeline_sample + now
+                    rest = Played(first.item_id, first.content_index, start, first.samples - now, at)
+                    self._unread.appendleft(rest)
             return done
 
     async def drained(self) -> None:
@@ -478,8 +481,17 @@ class Speaker:
             tail, self._tail = self._tail, b""
             return tail
         audio, played = self._buffer.pull(self.block_samples)
-        self._unread.extend(played)
+        self._note(played)
         return audio
+
+    def _note(self, played: Iterable[Played]) -> None:
+        """Keep stretches for ``heard``, joining those that touch."""
+        for stretch in played:
+            last = self._unread[-1] if self._unread else None
+            if last is not None and _touch(last, stretch):
+                stretch = replace(last, samples=last.samples + stretch.samples)
+                self._unread.pop()
+            self._unread.append(stretch)
 
     def _on_finished(self) -> None:
         self._has_ended = True

@@ -42,8 +42,8 @@ LENGTH_TOLERANCE: Final[dict[str, float]] = {"MP3": 0.05}
 """How far a file may fall short of the length it claims; an MP3 without a length header only estimates it."""
 WAV_HEADER: Final = struct.Struct("<4sI4s4sIHHIIHH4sI")
 MAX_WAV_BYTES: Final = 0xFFFF_FFFF - WAV_HEADER.size
-UNKNOWN_LENGTHS: Final = (0, 0xFFFF_FFFF)
-"""Data lengths that stand for "until the end" in a WAV that was written to a pipe."""
+UNKNOWN_LENGTH_BYTES: Final = 0x7FFF_0000
+"""Data lengths from here on mean "until the end" in a WAV that was written to a pipe."""
 
 
 def read_audio(
@@ -210,6 +210,9 @@ def _open_sound(path: Path) -> tuple[int, Iterator[Float32Array]]:
 def _sound_blocks(file: Any, path: Path) -> Iterator[Float32Array]:
     """Read block by block, so that a false length in the header cannot make us reserve memory for it."""
     soundfile = _load_soundfile()
+    # soundfile seeks to where it already is after each read of a seekable file; in an MP3 that loses the
+    # decoder's bit reservoir and mutes the next packets.
+    file.seekable = lambda: False
     claimed = int(file.frames)
     n_read = 0
     with file:
@@ -244,7 +247,7 @@ def _check_wav_length(path: Path, size_bytes: int) -> None:
                 file.seek(length + length % 2, os.SEEK_CUR)
                 continue
             here = size_bytes - file.tell()
-            if length > here and length not in UNKNOWN_LENGTHS:
+            if here < length < UNKNOWN_LENGTH_BYTES:
                 raise AudioError(
                     f"{str(path)!r} is cut short: its header claims {length} bytes of audio, it holds "
                     f"{here}; "
@@ -385,7 +388,11 @@ class WavWriter:
                 f"may be written"
             ) from error
         self._data_bytes = 0
-        self._write_header(self._file)
+        try:
+            self._write_header(self._file)
+        except AudioError:
+            self.close()
+            raise
         return self
 
     def write(self, pcm16: bytes) -> None:
@@ -420,7 +427,9 @@ class WavWriter:
         """Close the file; safe to call twice."""
         file, self._file = self._file, None
         if file is not None:
-            file.close()
+            # Every write has been flushed or reported; what is still buffered is a piece that does not count.
+            with contextlib.suppress(OSError):
+                file.close()
 
     def __enter__(self) -> Self:
         """Open the file."""

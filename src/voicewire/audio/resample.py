@@ -298,8 +298,7 @@ class Resampler:
             self._work = work
         work = self._work
         work[self._filled : filled] = values
-        # Inputs that are still to come count as 0 here; only outputs that are cut off below can see them.
-        work[filled:end] = 0.0
+        # Beyond ``filled`` lie old, finite values: outputs that are kept weigh them with 0, others are cut.
         step = work.itemsize
         view = np.ndarray(
             (groups, rows, span),
