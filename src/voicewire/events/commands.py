@@ -51,7 +51,7 @@ class AppendAudio:
                 )
             self._payload = AudioPayload(pcm=bytes(pcm))
         self.sample_rate_hz = sample_rate_hz
-        self.encoding = encoding
+        self.encoding: Literal["pcm16", "pcmu", "pcma"] = encoding
         self.command_id = command_id
 
     @property

@@ -1,0 +1,3 @@
+"""Registers the profiles of the state machines, so that ``--hypothesis-profile`` finds them."""
+
+from tests.conversation import profiles as profiles
