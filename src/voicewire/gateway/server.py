@@ -1,0 +1,179 @@
+"""Runs the gateway under uvicorn: binds, serves, drains, stops."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+import socket
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import anyio
+import uvicorn
+from fastapi import FastAPI
+
+from voicewire.errors import ConfigError
+from voicewire.gateway.admission import Admission
+from voicewire.gateway.app import create_app
+from voicewire.gateway.auth import is_loopback
+from voicewire.gateway.settings import GatewaySettings
+from voicewire.gateway.transport import AbortableWebSocketProtocol
+from voicewire.models.model import RealtimeModel
+
+_BACKLOG = 128
+_OVERSIZE_BYTES = 8 * 1024 * 1024
+
+
+class GatewayServer(uvicorn.Server):
+    """uvicorn's server that ends its sessions in order before it closes their sockets.
+
+    Args:
+        app: What ``create_app`` made.
+        listener: A bound, listening socket; the server closes it.
+        on_ready: Called with the server's URL when connections are taken.
+        handles_signals: Whether SIGTERM and SIGINT stop it (only in the main thread).
+    """
+
+    def __init__(
+        self,
+        app: FastAPI,
+        listener: socket.socket,
+        *,
+        on_ready: Callable[[str], None] = lambda _: None,
+        handles_signals: bool = True,
+    ) -> None:
+        settings: GatewaySettings = app.state.settings
+        config = uvicorn.Config(
+            app,
+            ws=AbortableWebSocketProtocol,
+            # The gateway answers a message above its limit in the words of the wire; only one far above it
+            # costs the connection (close code 1009).
+            ws_max_size=settings.max_message_bytes + _OVERSIZE_BYTES,
+            ws_per_message_deflate=False,
+            # uvicorn's own log lines hold whole URLs, and some clients put their key into the query.
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            backlog=_BACKLOG,
+            timeout_graceful_shutdown=max(1, round(settings.close_grace_s)),
+        )
+        super().__init__(config)
+        self.url = _url_of(listener)
+        self._app = app
+        self._on_ready = on_ready
+        self._handles_signals = handles_signals
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._draining: anyio.CancelScope | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts to take connections and says so."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets=sockets)
+        self._on_ready(self.url)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Takes no more connections, lets responses under way end, then closes what is left.
+
+        uvicorn alone would close every WebSocket at once, in the middle of a sentence.
+        """
+        for server in self.servers:
+            server.close()
+        admission: Admission = self._app.state.admission
+        settings: GatewaySettings = self._app.state.settings
+        admission.draining.set()
+        with anyio.move_on_after(settings.drain_s + settings.close_grace_s) as self._draining:
+            await admission.wait_until_empty()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Notes the signal; the second SIGINT ends the wait for responses under way."""
+        super().handle_exit(sig, frame)
+        if self.force_exit and self._loop is not None and self._draining is not None:
+            # A signal handler runs between two byte codes of any task: only this call is safe from there.
+            self._loop.call_soon_threadsafe(self._draining.cancel)
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Handles the signals while the server runs; none is raised again: a drained server exits with 0."""
+        if not self._handles_signals:
+            yield
+            return
+        handled = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self.handle_exit) for number in handled}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def serve(
+    models: RealtimeModel | Sequence[RealtimeModel],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    settings: GatewaySettings | None = None,
+    on_ready: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Serves until SIGTERM or SIGINT, drains, and returns.
+
+    Args:
+        models: The models to serve; the first one is the default.
+        host: Address to listen on; anything but this machine's own needs API keys in ``settings``.
+        port: 0 for any free port.
+        settings: Limits and keys.
+        on_ready: Called with the URL, such as ``http://127.0.0.1:8080``, when connections are taken.
+
+    Raises:
+        ConfigError: The host is not this machine's own and there are no keys; the port is in use.
+    """
+    limits = settings or GatewaySettings()
+    app = create_app(models, settings=limits)
+    with bind(host, port, needs_keys=not limits.api_keys) as listener:
+        GatewayServer(app, listener, on_ready=on_ready).run(sockets=[listener])
+
+
+def bind(host: str, port: int, *, needs_keys: bool = True) -> socket.socket:
+    """A listening TCP socket.
+
+    Args:
+        host: Name or address.
+        port: 0 for any free port.
+        needs_keys: True when no API keys are set, which only a loopback address may do.
+
+    Raises:
+        ConfigError: Not allowed, in use, or no such address; the message says which.
+    """
+    if needs_keys and not is_loopback(host):
+        raise ConfigError(
+            f"host {host!r} can be reached from other machines and no API keys are set; "
+            "give --api-keys FILE or VOICEWIRE_API_KEYS, or listen on 127.0.0.1"
+        )
+    try:
+        found: list[Any] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise ConfigError(f"host {host!r} is not an address of this machine: {error}") from error
+    family, kind, protocol, _, address = found[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(
+                f"port {port} on {host!r} is in use; stop the other program or give another --port"
+            ) from error
+        raise ConfigError(f"cannot listen on {host!r} port {port}: {error}") from error
+    return listener
+
+
+def _url_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

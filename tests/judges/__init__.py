@@ -1,0 +1,1 @@
+"""Outside judges: clients, servers and recordings that this project did not write, unmodified."""

@@ -1,0 +1,14 @@
+"""The ``openai-agents`` Python SDK judges the gateway."""
+
+from __future__ import annotations
+
+import pytest
+
+from .agents_sdk import SCENARIOS
+
+pytestmark = [pytest.mark.judge, pytest.mark.anyio]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+async def test_echo_satisfies_the_agents_sdk(echo_url: str, scenario: str) -> None:
+    await SCENARIOS[scenario](echo_url, "echo")
