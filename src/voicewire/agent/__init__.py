@@ -1,0 +1,1 @@
+"""Running a conversation: the session driver, its edges, agents and rooms."""

@@ -1,0 +1,5 @@
+"""``python -m voicewire.cli``."""
+
+from voicewire.cli.main import run
+
+run()

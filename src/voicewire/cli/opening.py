@@ -1,0 +1,55 @@
+"""Making a model from the options of a command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from voicewire.cli.common import console
+from voicewire.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from voicewire.models.model import RealtimeModel
+
+
+def make_model(name: str, *, brain: str | None = None) -> RealtimeModel:
+    """Creates the model and, the first time it is the local one, says what its brain is.
+
+    Args:
+        name: As for ``create_model``.
+        brain: A GGUF file or a base URL, for ``local`` only.
+
+    Raises:
+        UnknownModelError: No such model.
+        ConfigError: A key is missing, or ``brain`` is given to a model that has its own.
+    """
+    from voicewire.models.registry import create_model
+
+    if name != "local":
+        if brain:
+            raise ConfigError(f"--brain belongs to the model 'local', not to {name!r}; leave one of them out")
+        return create_model(name)
+    if not brain:
+        _show_notice_once()
+    return create_model(name, brain=brain) if brain else create_model(name)
+
+
+def _show_notice_once() -> None:
+    from voicewire.engine.brain.base import DEMO_NOTICE
+    from voicewire.engine.weights import default_home
+
+    marker = default_home() / "notice-shown"
+    if marker.exists():
+        return
+    console().print(DEMO_NOTICE, style="yellow", soft_wrap=True)
+    _touch(marker)
+
+
+def _touch(marker: Path) -> None:
+    try:
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
+    except OSError:
+        # A read-only home only means that the notice comes again.
+        return

@@ -1,0 +1,119 @@
+"""``voicewire talk``: a spoken conversation."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voicewire.cli.common import command, console, uninterrupted
+from voicewire.errors import AudioError
+
+if TYPE_CHECKING:
+    from voicewire.agent.edges import AudioSink, AudioSource, SessionObserver
+    from voicewire.clock import Clock
+    from voicewire.models.model import RealtimeModel
+    from voicewire.recording.recorder import SessionRecorder
+
+
+@command
+def talk(
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="Whom to talk with; see `voicewire models`.")
+    ] = "local",
+    input_file: Annotated[
+        Path | None,
+        typer.Option("--input", "-i", help="A sound file, heard in real time in place of the microphone."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="A folder for conversation.wav, timeline.html, timeline.png, events.jsonl."
+        ),
+    ] = None,
+    voice: Annotated[str | None, typer.Option(help="A voice of `voicewire voices`.")] = None,
+    instructions: Annotated[str, typer.Option(help="What the agent is to be.")] = "",
+    brain: Annotated[
+        str | None,
+        typer.Option(help="Another brain for the local model: a GGUF file or an OpenAI-compatible base URL."),
+    ] = None,
+    microphone: Annotated[
+        str | None, typer.Option(help="Number or part of the name; see `voicewire doctor`.")
+    ] = None,
+    speaker: Annotated[
+        str | None, typer.Option(help="Number or part of the name; see `voicewire doctor`.")
+    ] = None,
+) -> None:
+    """Talk with a model: microphone and speaker, or a file."""
+    import anyio
+
+    from voicewire.agent.session import VoiceSession
+    from voicewire.cli.opening import make_model
+    from voicewire.cli.terminal import TerminalView
+    from voicewire.clock import MonotonicClock
+    from voicewire.events.session import SessionConfig
+
+    if input_file is not None and not input_file.is_file():
+        raise AudioError(f"{str(input_file)!r} is not a file; give a WAV, FLAC, MP3 or OGG file to --input")
+    chosen = make_model(model, brain=brain)
+    clock = MonotonicClock()
+    source, sink = _edges(chosen, clock, input_file, microphone, speaker)
+    config = SessionConfig(voice=voice) if voice else None
+    with ExitStack() as stack:
+        observers: list[SessionObserver] = []
+        if output is not None:
+            observers.append(_opened_recorder(stack, output, f"Conversation with {chosen.name}"))
+        observers.append(stack.enter_context(TerminalView(console(), chosen.name)))
+        session = VoiceSession(
+            chosen,
+            source=source,
+            sink=sink,
+            instructions=instructions,
+            config=config,
+            observers=observers,
+            clock=clock,
+            ends_after_input=input_file is not None,
+        )
+        if input_file is None:
+            console().print("Speak when you like; Ctrl-C ends the conversation.", style="dim")
+        anyio.run(session.run)
+    if output is not None:
+        console().print(
+            f"Written to {output}: conversation.wav, timeline.html, timeline.png, events.jsonl",
+            soft_wrap=True,
+        )
+
+
+def _opened_recorder(stack: ExitStack, folder: Path, title: str) -> SessionRecorder:
+    """A recorder that is closed whole, whatever the user presses meanwhile."""
+    from voicewire.recording.recorder import SessionRecorder
+
+    recorder = SessionRecorder(folder, title=title)
+    recorder.open()
+
+    def close() -> None:
+        with uninterrupted():
+            recorder.close()
+
+    stack.callback(close)
+    return recorder
+
+
+def _edges(
+    model: RealtimeModel, clock: Clock, input_file: Path | None, microphone: str | None, speaker: str | None
+) -> tuple[AudioSource, AudioSink]:
+    from voicewire.agent.edges import FRAME_MS, DeviceSink, DeviceSource, FileSource, VirtualSpeaker
+    from voicewire.audio.devices import Microphone, Speaker
+
+    input_hz = model.capabilities.input_rates_hz[0]
+    output_hz = model.capabilities.output_rate_hz
+    if input_file is not None:
+        return FileSource(input_file, clock, input_hz), VirtualSpeaker(clock, output_hz)
+    source = DeviceSource(Microphone(input_hz, input_hz * FRAME_MS // 1000, _device(microphone)), clock)
+    return source, DeviceSink(Speaker(output_hz, _device(speaker)), clock)
+
+
+def _device(name: str | None) -> int | str | None:
+    return int(name) if name is not None and name.isdecimal() else name
