@@ -11,7 +11,7 @@ import argparse
 import resource
 import statistics
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def audible_offset_s(pcm: bytes, rate_hz: int) -> float | None:
 
 
 @asynccontextmanager
-async def microphone(connection: RealtimeConnection, state: dict[str, object]) -> AsyncIterator[None]:
+async def microphone(connection: RealtimeConnection, state: dict[str, object]) -> AsyncGenerator[None, None]:
     """Feeds frames in real time for as long as the context lives: the queued utterance, else silence."""
 
     async def feed() -> None:

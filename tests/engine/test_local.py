@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import anyio
@@ -102,7 +102,7 @@ class Caller:
 
 
 @asynccontextmanager
-async def calling(options: EngineOptions, config: SessionConfig | None = None) -> AsyncIterator[Caller]:
+async def calling(options: EngineOptions, config: SessionConfig | None = None) -> AsyncGenerator[Caller, None]:
     with anyio.fail_after(15):
         async with LocalRealtimeModel(options=options).open(config=config) as connection:
             yield Caller(connection)

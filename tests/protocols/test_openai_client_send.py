@@ -579,6 +579,11 @@ def test_truncation_is_clamped(sizes: list[int], end_ms: int) -> None:
         assert frames[0]["audio_end_ms"] == min(end_ms, generated_ms)
 
 
+def test_many_small_pieces_are_counted_exactly(codec: OpenAIClientCodec) -> None:
+    answers(codec, begun(), *[audio(4)] * 240, *[audio(2)] * 480)
+    assert sent(codec, TruncateItem("item_1", 1000))[0]["audio_end_ms"] == 40
+
+
 def test_parts_are_counted_apart(codec: OpenAIClientCodec) -> None:
     answers(codec, begun(), audio(480), audio(960, content_index=1))
     assert sent(codec, TruncateItem("item_1", 1000))[0]["audio_end_ms"] == 10

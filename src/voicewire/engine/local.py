@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -101,7 +101,7 @@ class LocalRealtimeModel(RealtimeModel):
         instructions: str,
         tools: Iterable[ToolSpec | Mapping[str, Any]] | None,
         config: SessionConfig | None,
-    ) -> AsyncIterator[RealtimeConnection]:
+    ) -> AsyncGenerator[RealtimeConnection, None]:
         base = config or SessionConfig(output_format=MediaFormat("audio/pcm", 24000))
         base = msgspec.structs.replace(
             base,

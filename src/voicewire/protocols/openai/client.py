@@ -44,8 +44,6 @@ from voicewire.protocols.openai.session_config import (
     session_body,
 )
 from voicewire.protocols.openai.wire_client import (
-    ConversationItemDelete,
-    ConversationItemTruncate,
     ResponseCancel,
 )
 
@@ -141,7 +139,7 @@ class OpenAIClientCodec:
         if self._is_over:
             raise self._over()
         if self._config.is_transcription_only:
-            self._check_transcription_only(command)
+            _check_transcription_only(command)
         frames = self._encode(command)
         if self._absorption.absorbs(command):
             return []
@@ -194,19 +192,7 @@ class OpenAIClientCodec:
             end_ms = min(end_ms, generated_ms)
         elif command.item_id in self._responses.made_by and end_ms > 0:
             return []
-        event_id = command.command_id or None
-        if end_ms <= 0:
-            return [requests.encoded(ConversationItemDelete(event_id=event_id, item_id=command.item_id))]
-        return [
-            requests.encoded(
-                ConversationItemTruncate(
-                    event_id=event_id,
-                    item_id=command.item_id,
-                    content_index=command.content_index,
-                    audio_end_ms=end_ms,
-                )
-            )
-        ]
+        return [requests.truncation(command, end_ms)]
 
     def _update(self, command: UpdateSession) -> list[Frame]:
         config = self._config.updated(command)
@@ -214,13 +200,6 @@ class OpenAIClientCodec:
         event_id = command.command_id or self._new_id()
         self._updates.append((event_id, command.command_id))
         return [requests.session_update(self._shape_session(body), event_id)]
-
-    def _check_transcription_only(self, command: Command) -> None:
-        allowed = (CommitAudio, ClearAudio, UpdateSession, RetrieveItem, DeleteItem, CancelResponse)
-        if not isinstance(command, allowed):
-            raise UnsupportedError(
-                f"this session only transcribes; {type(command).__name__} needs a session that responds"
-            )
 
     def _request(self, request: Request) -> list[Frame]:
         request.event_id = request.command.command_id or self._new_id()
@@ -373,3 +352,11 @@ class OpenAIClientCodec:
     def _send_next(self) -> None:
         if (request := self._sequencer.next_request()) is not None:
             self._outbox.append(requests.response_create(request.command, request.event_id))
+
+
+def _check_transcription_only(command: Command) -> None:
+    allowed = (CommitAudio, ClearAudio, UpdateSession, RetrieveItem, DeleteItem, CancelResponse)
+    if not isinstance(command, allowed):
+        raise UnsupportedError(
+            f"this session only transcribes; {type(command).__name__} needs a session that responds"
+        )

@@ -19,6 +19,7 @@ from voicewire.events.commands import (
     SendImage,
     SendText,
     SendToolResult,
+    TruncateItem,
 )
 from voicewire.protocols.codec import Frame
 from voicewire.protocols.openai.limits import MAX_APPEND_BYTES
@@ -32,6 +33,7 @@ from voicewire.protocols.openai.wire_client import (
     ConversationItemCreate,
     ConversationItemDelete,
     ConversationItemRetrieve,
+    ConversationItemTruncate,
     InputAudioBufferClear,
     InputAudioBufferCommit,
     ResponseCreate,
@@ -141,6 +143,21 @@ def _image_item(command: SendImage) -> MessageItem:
         text = data if isinstance(data, str) else pybase64.b64encode_as_string(data)
         uri = f"data:{command.media_type};base64,{text}"
     return MessageItem(role="user", content=[InputImagePart(image_url=uri)])
+
+
+def truncation(command: TruncateItem, end_ms: int) -> str:
+    """The frame that cuts an item; one that deletes it when nothing is left."""
+    event_id = command.command_id or None
+    if end_ms <= 0:
+        return encoded(ConversationItemDelete(event_id=event_id, item_id=command.item_id))
+    return encoded(
+        ConversationItemTruncate(
+            event_id=event_id,
+            item_id=command.item_id,
+            content_index=command.content_index,
+            audio_end_ms=end_ms,
+        )
+    )
 
 
 def response_create(command: CreateResponse, event_id: str) -> str:

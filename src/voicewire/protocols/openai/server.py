@@ -91,8 +91,13 @@ class OpenAIServerCodec:
         self._writer = FrameWriter(self._session.session_id.rpartition("_")[2])
         self._responses = ResponseTeller(self._writer, self._session, ids("conv"), self._limits)
         self._conversation = ConversationTeller(self._writer, self._responses)
+        self._tellers = self._make_tellers()
+        if config is not None:
+            self.greet(config)
+
+    def _make_tellers(self) -> dict[type, Callable[[Any], list[str] | None]]:
         responses = self._responses
-        self._tellers: dict[type, Callable[[Any], list[str] | None]] = {
+        return {
             ModelResponseCreatedEvent: responses.created,
             ModelResponseDoneEvent: responses.done,
             ModelResponseAudioDoneEvent: responses.audio_done,
@@ -109,8 +114,6 @@ class OpenAIServerCodec:
             ModelErrorEvent: self._error,
             ModelProviderEvent: self._provider_event,
         }
-        if config is not None:
-            self.greet(config)
 
     @property
     def session_id(self) -> str:

@@ -1,0 +1,1 @@
+"""The OpenAI Realtime wire (GA), both sides: `client.OpenAIClientCodec` and `server.OpenAIServerCodec`."""
