@@ -75,7 +75,7 @@ async def microphone(connection: RealtimeConnection, state: dict[str, object]) -
         tasks.cancel_scope.cancel()
 
 
-async def converse(files: list[Path], results: list[float], stagger_s: float) -> None:
+async def converse(files: list[Path], results: list[tuple[float, str]], stagger_s: float) -> None:
     """One conversation that asks every file's question and waits for each answer to end."""
     model = create_model("local")
     await anyio.sleep(stagger_s)
@@ -96,18 +96,19 @@ async def converse(files: list[Path], results: list[float], stagger_s: float) ->
                         break
                 if heard_at is not None:
                     began = float(state["began"])  # type: ignore[arg-type]
-                    results.append((heard_at - began - speech_end_s) * 1000)
+                    results.append(((heard_at - began - speech_end_s) * 1000, path.stem))
                 await anyio.sleep(0.5)
 
 
 async def measure(sessions: int, files: list[Path]) -> dict[str, object]:
     """One row of the table."""
-    results: list[float] = []
+    results: list[tuple[float, str]] = []
     async with anyio.create_task_group() as tasks:
         for index in range(sessions):
             turned = files[index % len(files) :] + files[: index % len(files)]
             tasks.start_soon(converse, turned, results, index * 0.35)
-    ordered = sorted(results)
+    ordered = sorted(waited for waited, _ in results)
+    slowest = ", ".join(f"{name} {waited:.0f}" for waited, name in sorted(results, reverse=True)[:4])
     return {
         "benchmark": "voice_to_voice",
         "sessions": sessions,
@@ -115,6 +116,7 @@ async def measure(sessions: int, files: list[Path]) -> dict[str, object]:
         "median_ms": round(statistics.median(ordered)),
         "p95_ms": round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]),
         "rss_mb": round(current_rss_mb()),
+        "slowest_ms": slowest,
     }
 
 

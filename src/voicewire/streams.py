@@ -31,7 +31,7 @@ T = TypeVar("T")
 Policy = Literal["drop_oldest", "fail", "wait"]
 """What happens when the stream is full: see `BoundedStream`."""
 
-_ITEMS_PER_TURN = 128
+_ITEMS_PER_TURN = 512
 """A consumer that finds items without ever waiting lets the loop run after this many, so that a full
 stream cannot starve the socket, the keepalive or a cancellation."""
 

@@ -51,6 +51,11 @@ _UNFINISHED: Final = frozenset(
     "is am are was were be gonna wanna".split()
 )
 _MAY_END_A_QUESTION: Final = frozenset("to of for with from at by into than as is am are was were be".split())
+_TAKES_OF: Final = frozenset(
+    "made think thought thinking dream dreamt dreaming afraid scared consist consists composed out heard hear tired "
+    "proud kind sort full capable fond aware sure care".split()
+)
+"""Words after which a question may end in "of"; "What is the capital of?" is not over."""
 _SHORT_ANSWERS: Final = frozenset(
     "yes no yeah yep nope okay ok sure thanks stop cancel hello hi hey bye goodbye correct right exactly "
     "never great perfect continue repeat again nothing help".split()
@@ -80,7 +85,7 @@ def text_hint(text: str) -> TurnHint:
     if last in _FILLERS or " ".join(words).endswith(_FILLER_PHRASES):
         return TurnHint.HOLD
     if last in _UNFINISHED:
-        asks = text.endswith("?") and len(words) > 2
+        asks = text.endswith("?") and len(words) > 2 and (last != "of" or words[-2] in _TAKES_OF)
         return TurnHint.UNSURE if asks and last in _MAY_END_A_QUESTION else TurnHint.HOLD
     if _is_dictating(text, words):
         return TurnHint.HOLD

@@ -55,7 +55,7 @@ class EngineOptions:
     """
 
     brain: str = ""
-    """A GGUF file's path, an OpenAI-compatible base URL, ``rules``, or empty for the default."""
+    """A GGUF file's path, an OpenAI-compatible base URL, ``rules``, a stage's name, or empty for the default."""
     brain_model: str = ""
     """Model name for a base URL."""
     brain_api_key: str = field(default="", repr=False)
@@ -82,6 +82,13 @@ def load_stage(stage: Stage, name: str) -> Callable[..., object]:
     except (ImportError, AttributeError, ValueError) as error:
         extra = "; install the engine's parts with: pip install 'voicewire[embedded]'" if not name else ""
         raise ConfigError(f"no {stage} named {target!r}: {error}{extra}") from error
+
+
+def _names_a_stage(stage: Stage, name: str) -> bool:
+    """Whether a brain's one-line name is that of a stage: ``module:factory``, or an entry point."""
+    if "/" in name or name.endswith(".gguf"):
+        return False
+    return ":" in name or bool(name and entry_points(group=f"voicewire.{stage}", name=name))
 
 
 class EngineRuntime:
@@ -148,6 +155,8 @@ class EngineRuntime:
 
     @staticmethod
     def _load_brain(options: EngineOptions) -> Brain:
+        if _names_a_stage("brain", options.brain):
+            return cast("Brain", load_stage("brain", options.brain)())
         create = cast("Callable[..., Brain]", load_stage("brain", ""))
         return create(
             options.brain or None, model=options.brain_model or None, api_key=options.brain_api_key or None

@@ -134,11 +134,25 @@ class EngineSession:
         for index, probability in enumerate(probabilities):
             frame_end = start + (index + 1) * VAD_FRAME_SAMPLES
             if frame_end > self._endpointer.position_sample:
+                await self._words_first(frame_end)
                 for decision in self._endpointer.step(Observation(probability, frame_end)):
                     self._take(decision)
         self._maybe_partial()
         if self._utterance is None:
             self._host.input_forgotten(self._judged_until - KEEP_QUIET_S * LISTEN_RATE_HZ)
+
+    async def _words_first(self, frame_end: int) -> None:
+        """Waits for a trial's words before the frame that could end its turn.
+
+        The answer would have to wait for them anyway, and words that trail off must not come too late to
+        say so, however fast the audio comes and however busy the machine is.
+        """
+        trial = self._utterance.trial if self._utterance is not None else None
+        if trial is not None:
+            settings = self._endpointer.settings
+            wait_samples = ms_to_samples(settings.silence_ms - settings.speculate_after_ms)
+            if frame_end >= trial.at_sample + wait_samples - VAD_FRAME_SAMPLES:
+                await trial.is_transcribed.wait()
 
     def _probabilities(self, audio: FloatArray) -> list[float]:
         frames = audio.reshape(-1, VAD_FRAME_SAMPLES)
@@ -223,22 +237,23 @@ class EngineSession:
             except VoicewireError as error:
                 trial.error = error
             trial.transcribed_ns = self._clock.now_ns()
-            trial.is_transcribed.set()
             text = trial.transcript.text if trial.transcript is not None else ""
-            self._tell_partial(utterance, text)
-            if utterance is self._utterance and text and text_hint(text) is not TurnHint.HOLD:
-                self._begin_answer(trial, text)
-            hint = await self._hint(audio, text)
+            words = text_hint(text)
             if utterance is self._utterance:
-                self._endpointer.set_hint(hint)
+                self._endpointer.set_hint(combine_hints(words, None))
+            trial.is_transcribed.set()
+            self._tell_partial(utterance, text)
+            if utterance is self._utterance and text and words is not TurnHint.HOLD:
+                self._begin_answer(trial, text)
+            tone = await self._tone(audio)
+            if utterance is self._utterance:
+                self._endpointer.set_hint(combine_hints(words, tone))
 
-    async def _hint(self, audio: FloatArray, text: str) -> TurnHint:
-        words = text_hint(text)
-        detection = self._host.config.turn_detection
-        if self._runtime.turn_model is None or (detection is not None and detection.kind == "none"):
-            return combine_hints(words, None)
-        probability = await self._runtime.run("hint", self._runtime.turn_model.probability, audio)
-        return combine_hints(words, tone_hint(probability))
+    async def _tone(self, audio: FloatArray) -> TurnHint | None:
+        """What the tone says; None where nobody listens to it."""
+        if self._runtime.turn_model is None:
+            return None
+        return tone_hint(await self._runtime.run("hint", self._runtime.turn_model.probability, audio))
 
     def _begin_answer(self, trial: Trial, text: str) -> None:
         config = self._host.config
