@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 from agents import function_tool, set_tracing_disabled
@@ -16,15 +17,18 @@ from agents.realtime import (
     RealtimeHistoryAdded,
     RealtimeHistoryUpdated,
     RealtimeModelExceptionEvent,
+    RealtimeModelSendRawMessage,
     RealtimeModelTurnEndedEvent,
     RealtimeRawModelEvent,
     RealtimeRunner,
     RealtimeSession,
     RealtimeSessionEvent,
+    RealtimeSessionModelSettings,
     RealtimeToolEnd,
     UserMessageItem,
 )
 from agents.realtime.items import AssistantText, InputAudio
+from agents.realtime.model_events import RealtimeModelRawServerEvent
 
 from .subjects import SAMPLE_RATE_HZ, SUBJECTS, WEATHER_RESULT, Subject, contains, paced
 
@@ -95,6 +99,23 @@ class Listener:
             if isinstance(part, InputAudio)
         ]
 
+    def raw(self) -> list[dict[str, Any]]:
+        """Every server event as it came."""
+        return [
+            event.data.data
+            for event in self.seen
+            if isinstance(event, RealtimeRawModelEvent)
+            and isinstance(event.data, RealtimeModelRawServerEvent)
+        ]
+
+    def raw_types(self) -> set[str]:
+        """The types of all server events."""
+        return {str(event["type"]) for event in self.raw()}
+
+    def statuses(self) -> list[str]:
+        """How the responses ended."""
+        return [str(event["response"]["status"]) for event in self.raw() if event["type"] == "response.done"]
+
     def _history(self) -> list[object]:
         items: dict[str, object] = {}
         for event in self.seen:
@@ -116,12 +137,20 @@ def _words(item: AssistantMessageItem) -> str:
 
 
 @asynccontextmanager
-async def judging(url: str, model: str) -> AsyncGenerator[Listener, None]:
+async def judging(
+    url: str, model: str, settings: RealtimeSessionModelSettings | None = None
+) -> AsyncGenerator[Listener, None]:
     """A running session of the unmodified SDK."""
     set_tracing_disabled(True)
     agent = RealtimeAgent(name="judge", instructions="Be brief.", tools=[get_weather])
     runner = RealtimeRunner(agent)
-    session = await runner.run(model_config={"api_key": "judge", "url": f"{url}/v1/realtime?model={model}"})
+    session = await runner.run(
+        model_config={
+            "api_key": "judge",
+            "url": f"{url}/v1/realtime?model={model}",
+            "initial_model_settings": settings or {},
+        }
+    )
     async with session:
         yield Listener(session, SUBJECTS[model])
 
@@ -151,6 +180,37 @@ async def spoken_turn(url: str, model: str) -> None:
         assert listener.audio()
 
 
+async def manual_turn(url: str, model: str) -> None:
+    """Push to talk: no turn detection, a commit, and a response that is asked for."""
+    off: RealtimeSessionModelSettings = {"audio": {"input": {"turn_detection": None}}}
+    async with judging(url, model, off) as listener:
+        await listener.speak()
+        await listener.session.send_audio(bytes(SAMPLE_RATE_HZ // 10 * 2), commit=True)
+        await listener.session.model.send_event(
+            RealtimeModelSendRawMessage(message={"type": "response.create"})
+        )
+        await listener.until_turn_ended()
+        if not any(listener.questions()):
+            await listener.until(lambda _: any(listener.questions()))
+        assert contains(listener.subject.transcript, listener.questions()[0]), listener.questions()
+        assert contains(listener.subject.spoken_answer, listener.answers()[0]), listener.answers()
+        assert "input_audio_buffer.speech_started" not in listener.raw_types()
+
+
+async def cancelled_response(url: str, model: str) -> None:
+    """The application interrupts; the reply ends as cancelled and the next turn works."""
+    async with judging(url, model) as listener:
+        await listener.session.send_message(listener.subject.long_prompt)
+        await listener.until(lambda event: isinstance(event, RealtimeAudio))
+        await listener.session.interrupt()
+        # The SDK calls a turn ended when it cancels; the server's word comes after that.
+        await listener.until(lambda _: bool(listener.statuses()))
+        await listener.session.send_message(listener.subject.text_prompt)
+        await listener.until(lambda _: len(listener.statuses()) == 2 and len(listener.answers()) == 2)
+        assert listener.statuses() == ["cancelled", "completed"]
+        assert contains(listener.subject.text_answer, listener.answers()[-1]), listener.answers()
+
+
 async def tool_call(url: str, model: str) -> None:
     """The SDK runs the function and sends its result by itself."""
     async with judging(url, model) as listener:
@@ -177,5 +237,6 @@ async def interruption(url: str, model: str) -> None:
 
 
 SCENARIOS: dict[str, Callable[[str, str], Awaitable[None]]] = {
-    scenario.__name__: scenario for scenario in (text_turn, spoken_turn, tool_call, interruption)
+    scenario.__name__: scenario
+    for scenario in (text_turn, spoken_turn, manual_turn, tool_call, cancelled_response, interruption)
 }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import pytest
 
 from voicewire.testing import serve
 
-from . import agents_sdk, openai_sdk
+from . import agents_sdk, node_agents, openai_sdk
 
 pytestmark = [pytest.mark.engine, pytest.mark.anyio]
 
@@ -32,3 +33,8 @@ async def test_local_satisfies_the_sdk(local_url: str, scenario: str) -> None:
 @pytest.mark.parametrize("scenario", agents_sdk.SCENARIOS)
 async def test_local_satisfies_the_agents_sdk(local_url: str, scenario: str) -> None:
     await agents_sdk.SCENARIOS[scenario](local_url, "local")
+
+
+@pytest.mark.parametrize("scenario", node_agents.SCENARIOS)
+async def test_local_satisfies_the_npm_sdk(local_url: str, tmp_path: Path, scenario: str) -> None:
+    await node_agents.SCENARIOS[scenario](local_url, "local", tmp_path)

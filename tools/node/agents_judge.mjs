@@ -1,6 +1,6 @@
 // Drives a realtime server with the stock WebSocket transport of @openai/agents-realtime.
 // usage: node agents_judge.mjs JOB.json   Prints one JSON object a line; exits 1 when a scenario fails.
-// The job: { url, model, scenario, prompt, speechFile (PCM16, 24 kHz), pace, weather, timeoutMs }
+// The job: { url, model, scenario, prompt, next (said after a cancel), speechFile (PCM16, 24 kHz), pace, weather, timeoutMs }
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
@@ -32,7 +32,12 @@ const getWeather = tool({
   },
 });
 const agent = new RealtimeAgent({ name: "judge", instructions: "Be brief.", tools: [getWeather] });
-const session = new RealtimeSession(agent, { transport: "websocket", tracingDisabled: true });
+const isManual = job.scenario === "manual_turn";
+const session = new RealtimeSession(agent, {
+  transport: "websocket",
+  tracingDisabled: true,
+  ...(isManual ? { config: { audio: { input: { turnDetection: null } } } } : {}),
+});
 
 const seen = { turns: 0, audioBytes: 0, interruptions: 0 };
 const waiting = new Set();
@@ -62,6 +67,7 @@ session.on("history_updated", changed);
 session.transport.on("*", (event) => {
   const { isGeneric } = parseRealtimeEvent({ data: JSON.stringify(event) });
   if (isGeneric) fail(`the SDK's schema refuses ${JSON.stringify(event)}`);
+  if (isManual && event.type === "input_audio_buffer.speech_started") fail("speech detected in a manual turn");
   if (event.type === "response.done") {
     seen.turns += 1;
     print({ kind: "response", status: event.response.status, details: event.response.status_details });
@@ -91,6 +97,20 @@ const scenarios = {
   async spoken_turn() {
     await speak();
     await until(() => seen.turns === 1 && messages("user").some(words) && messages("assistant").some(words));
+  },
+  async manual_turn() {
+    await speak();
+    session.sendAudio(new ArrayBuffer(4800), { commit: true });
+    session.transport.requestResponse();
+    await until(() => seen.turns === 1 && messages("user").some(words) && messages("assistant").some(words));
+  },
+  async cancelled_response() {
+    session.sendMessage(job.prompt);
+    await until(() => seen.audioBytes > 0);
+    session.interrupt();
+    await until(() => seen.turns === 1);
+    session.sendMessage(job.next);
+    await until(() => seen.turns === 2 && words(messages("assistant").at(-1)));
   },
   async tool_call() {
     session.sendMessage(job.prompt);

@@ -1,0 +1,90 @@
+"""What ``docs/judges.md`` says: one row for each test of an outside judge.
+
+A run with ``VOICEWIRE_WRITE_JUDGES=1`` writes the page from its own results; see ``conftest``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from tools.make_docs import ROOT, replaced, table
+
+PAGE = ROOT / "docs" / "judges.md"
+HEAD = ("wire", "our side", "judge", "subject", "scenario", "result")
+_NODE_ID = re.compile(r"(?:.*/)?(?P<module>test_\w+)\.py::(?P<test>test_\w+)(?:\[(?P<case>.+)\])?$")
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideJudge:
+    """Who judges in one test module."""
+
+    side: str
+    """``server`` when the judge is a client of ours, ``client`` when it is the provider."""
+    package: str
+    """Name of the package, or what it is."""
+    subject: str
+    """What of ours is judged."""
+    wire: str = "OpenAI GA"
+    is_npm: bool = False
+
+    @property
+    def name(self) -> str:
+        """The package with the version that is pinned."""
+        if self.is_npm:
+            pinned = json.loads((ROOT / "tools" / "node" / "package.json").read_text(encoding="utf-8"))
+            return f"`{self.package}` {pinned['devDependencies'][self.package]} (npm)"
+        return self.package if " " in self.package else f"`{self.package}` {version(self.package)} (PyPI)"
+
+
+JUDGES: Mapping[str, OutsideJudge] = {
+    "test_openai_sdk": OutsideJudge("server", "openai", "gateway with `echo`"),
+    "test_agents_sdk": OutsideJudge("server", "openai-agents", "gateway with `echo`"),
+    "test_node_agents": OutsideJudge("server", "@openai/agents-realtime", "gateway with `echo`", is_npm=True),
+    "test_aimock": OutsideJudge("client", "@copilotkit/aimock", "`openai:MODEL`", is_npm=True),
+    "test_recordings": OutsideJudge(
+        "client", "recorded sessions of the services", "`openai:MODEL`, `azure:DEPLOYMENT`"
+    ),
+    "test_local.test_local_satisfies_the_sdk": OutsideJudge("server", "openai", "gateway with `local`"),
+    "test_local.test_local_satisfies_the_agents_sdk": OutsideJudge(
+        "server", "openai-agents", "gateway with `local`"
+    ),
+}
+"""By test module, or by module and test where one module has several judges."""
+
+
+def row_of(node_id: str) -> tuple[str, ...]:
+    """The row of a test, without its result.
+
+    Raises:
+        LookupError: The test belongs to no judge that is listed here.
+    """
+    found = _NODE_ID.match(node_id)
+    if found is None:
+        raise LookupError(f"{node_id!r} is not the id of a judge's test")
+    module, test = found["module"], found["test"]
+    judge = JUDGES.get(f"{module}.{test}") or JUDGES.get(module)
+    if judge is None:
+        raise LookupError(f"{module} is not in tests/judges/table.py; add its judge to JUDGES")
+    if test.startswith(("test_echo_", "test_local_")) and found["case"]:
+        scenario = found["case"]
+    else:
+        scenario = test.removeprefix("test_") + (f" ({found['case']})" if found["case"] else "")
+    return (judge.wire, judge.side, judge.name, judge.subject, scenario.replace("_", " "))
+
+
+def page_with(results: Mapping[str, str], page: str) -> str:
+    """The page with the table of these results, by node id."""
+    rows = [(*row_of(node_id), result) for node_id, result in results.items()]
+    return replaced(page, lambda name, _: table(HEAD, rows) if name == "judges" else None)
+
+
+def rows_in(page: Path = PAGE) -> list[tuple[str, ...]]:
+    """The rows of the page as it is, results included."""
+    part = page.read_text(encoding="utf-8").partition("<!-- begin generated: judges -->")[2]
+    lines: Iterable[str] = part.partition("<!-- end generated -->")[0].strip().splitlines()[2:]
+    return [tuple(cell.strip() for cell in line.strip("| ").split(" | ")) for line in lines]
