@@ -17,6 +17,7 @@ from agents.realtime import (
     RealtimeHistoryAdded,
     RealtimeHistoryUpdated,
     RealtimeModelExceptionEvent,
+    RealtimeModelSendInterrupt,
     RealtimeModelSendRawMessage,
     RealtimeModelTurnEndedEvent,
     RealtimeRawModelEvent,
@@ -202,7 +203,8 @@ async def cancelled_response(url: str, model: str) -> None:
     async with judging(url, model) as listener:
         await listener.session.send_message(listener.subject.long_prompt)
         await listener.until(lambda event: isinstance(event, RealtimeAudio))
-        await listener.session.interrupt()
+        # Its plain interrupt() leaves the cancelling to a server that interrupts by itself, as ours does.
+        await listener.session.model.send_event(RealtimeModelSendInterrupt(force_response_cancel=True))
         # The SDK calls a turn ended when it cancels; the server's word comes after that.
         await listener.until(lambda _: bool(listener.statuses()))
         await listener.session.send_message(listener.subject.text_prompt)
