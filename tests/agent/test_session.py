@@ -85,6 +85,7 @@ async def test_user_audio_reaches_the_model_in_real_time() -> None:
         assert stage.connection.audio_samples == 5 * 480
         assert [start for start, _ in stage.notes.user] == [0.0, 20.0, 40.0, 60.0, 80.0]
         assert stage.notes.user[0][1].data == b"\x01\x00" * 480
+        assert stage.notes.position_ms == 100.0
 
 
 async def test_reply_is_played_from_the_moment_it_comes() -> None:

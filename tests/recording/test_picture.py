@@ -18,7 +18,7 @@ from voicewire.recording.layout import Envelope, picture_of, summary_of
 from voicewire.recording.png import write_png
 from voicewire.recording.scene import PALETTE, Line, Rect, Scene, Text, fitted, text_width, wrapped
 from voicewire.recording.svg import svg_of
-from voicewire.recording.timeline import Timeline
+from voicewire.recording.timeline import Span, Speech, Timeline, Utterance
 
 pytestmark = pytest.mark.unit
 
@@ -61,6 +61,21 @@ def test_an_empty_conversation_has_a_picture(tmp_path: Path) -> None:
     write_png(scene, tmp_path / "empty.png")
     with Image.open(tmp_path / "empty.png") as image:
         assert image.size == (round(scene.width * 2), round(scene.height * 2))
+
+
+def _utterance(start_ms: float) -> Utterance:
+    return Utterance(f"u{start_ms}", start_ms, start_ms + 1000, text="words", end_detected_ms=start_ms + 1400)
+
+
+def test_a_row_never_breaks_an_interruption_apart() -> None:
+    cut = Speech("r1", 2000, text="A story.", spans=[Span(2500, 12_500)], cut_ms=12_500, heard_ms=10_000)
+    answer = Speech("r2", 14_000, text="Yes.", spans=[Span(14_100, 15_000)])
+    utterances = (_utterance(500), _utterance(12_300), _utterance(17_000))
+    scene = picture_of(Timeline(20_000, utterances, (cut, answer)))
+    rows = [text.y for text in _texts(scene) if text.text == "agent" and text.anchor == "end"]
+    told = {text.text.split(":")[0]: text.y for text in _texts(scene) if "interrupted" in text.text}
+    assert len(rows) == 2
+    assert told["interrupted"] < rows[0]
 
 
 def test_the_summary_counts() -> None:

@@ -25,8 +25,8 @@ import anyio
 import anyio.abc
 
 from voicewire.agent.edges import AudioSink, AudioSource, SessionObserver
+from voicewire.agent.mouth import Mouth, Observers
 from voicewire.agent.outbox import Outbox
-from voicewire.agent.speech import SpeechStore
 from voicewire.agent.tools import Tool, ToolRunner
 from voicewire.audio.format import AudioFrame
 from voicewire.clock import NS_PER_MS, Clock, MonotonicClock
@@ -92,13 +92,13 @@ class VoiceSession:
         self._instructions = instructions
         self._config = config
         self._tools = ToolRunner(tools)
-        self._observers = tuple(observers)
+        self._observers = Observers(observers)
         self._clock = clock or MonotonicClock()
         self._ends_after_input = ends_after_input
         self._linger_ms = linger_ms
         self._core: ConversationSession | None = None
         self._outbox = Outbox()
-        self._speech = SpeechStore(sink.sample_rate_hz)
+        self._mouth = Mouth(sink, self._observers)
         self._calls: dict[str, anyio.CancelScope] = {}
         self._tasks: anyio.abc.TaskGroup | None = None
         self._failure: VoicewireError | None = None
@@ -190,8 +190,7 @@ class VoiceSession:
         )
         self._source.begin(self._origin_ns)
         self._sink.begin(self._origin_ns)
-        for observer in self._observers:
-            observer.on_start(self._origin_ns)
+        self._observers.start(self._origin_ns)
         self._started.set()
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
@@ -249,8 +248,7 @@ class VoiceSession:
         self._note_input_end()
 
     def _hear_user(self, core: ConversationSession, frame: AudioFrame, start_ms: float) -> None:
-        for observer in self._observers:
-            observer.on_user_audio(start_ms, frame)
+        self._observers.user_audio(start_ms, frame)
         append = AppendAudio(frame.data, frame.format.sample_rate_hz)
         self._carry_out(core.command(append, now_ms=int(self.now_ms)))
         if dropped := self._outbox.dropped_samples:
@@ -268,43 +266,20 @@ class VoiceSession:
             self._observe(marks.InputEnded())
 
     async def _follow_playout(self) -> None:
+        core = self._open_core()
         next_ns = self._origin_ns
         while True:
             next_ns = max(next_ns + PLAYOUT_TICK_MS * NS_PER_MS, self._clock.now_ns())
             await self._clock.sleep_until_ns(next_ns)
-            self._report_heard()
-            for observer in self._observers:
-                observer.on_agent_position(self._sink.position_ms)
+            self._carry_out(self._mouth.report(core, self.now_ms))
             if self._ends_after_input and self._is_answered():
                 self.stop()
 
     def _is_answered(self) -> bool:
-        is_busy = self.state != "idle" or self._sink.queued_samples > 0 or bool(self._calls)
+        is_busy = self.state != "idle" or bool(self._calls)
         if is_busy or not self._was_input_finished:
             self._quiet_since_ms = self.now_ms
         return self.now_ms - self._quiet_since_ms >= self._linger_ms
-
-    def _report_heard(self) -> None:
-        """Tells the core and the observers what has sounded since the last time."""
-        core = self._open_core()
-        rate_hz = self._sink.sample_rate_hz
-        for heard in self._sink.heard():
-            played = heard.played
-            pcm16 = self._speech.take(played)
-            for observer in self._observers:
-                observer.on_agent_audio(heard.start_ms, pcm16, rate_hz)
-            self._observe(
-                marks.AudioPlayed(
-                    item_id=played.item_id,
-                    content_index=played.content_index,
-                    item_start_ms=played.start_sample * 1000 / rate_hz,
-                    start_ms=heard.start_ms,
-                    end_ms=heard.start_ms + played.samples * 1000 / rate_hz,
-                )
-            )
-            samples = self._speech.own_samples(played.item_id, played.content_index, played.end_sample)
-            now_ms = int(self.now_ms)
-            self._carry_out(core.played(played.item_id, played.content_index, samples, now_ms=now_ms))
 
     def _carry_out(self, outputs: list[SessionOutput]) -> None:
         """Does what the core orders, in its order, without waiting for anything."""
@@ -315,9 +290,9 @@ class VoiceSession:
                     self._outbox.put(output.command)
                 case PlayAudio():
                     self._observe(output.event)
-                    self._play(output)
+                    self._mouth.play(output)
                 case FlushPlayout():
-                    self._flush(output.generation)
+                    self._carry_out(self._mouth.flush(self._open_core(), output.generation, self.now_ms))
                 case RunTool():
                     if self._tasks is not None:
                         self._tasks.start_soon(self._run_tool, output)
@@ -328,36 +303,6 @@ class VoiceSession:
                     self._observe(marks.StateChanged(state=output.state))
                 case _:
                     self._observe(output)
-
-    def _play(self, order: PlayAudio) -> None:
-        rate_hz = order.event.format.rate
-        pcm16 = self._speech.add(order.item_id, order.content_index, order.event.pcm, rate_hz)
-        self._sink.enqueue(order.item_id, pcm16, order.content_index, order.generation)
-
-    def _flush(self, generation: int) -> None:
-        core = self._open_core()
-        cuts = self._sink.flush(generation)
-        cut_ms = self.now_ms
-        self._report_heard()
-        for cut in cuts:
-            # A device counts what it has taken and cannot give back, which is a little more than was heard.
-            samples = self._speech.own_samples(cut.item_id, cut.content_index, cut.played_samples)
-            self._carry_out(core.played(cut.item_id, cut.content_index, samples, now_ms=int(cut_ms)))
-        outputs = core.flushed(generation, now_ms=int(cut_ms))
-        rate_hz = self._sink.sample_rate_hz
-        for cut in cuts:
-            self._speech.cut(cut.item_id, cut.content_index, cut.played_samples)
-            self._observe(
-                marks.PlayoutCut(
-                    item_id=cut.item_id,
-                    content_index=cut.content_index,
-                    cut_ms=cut_ms,
-                    heard_ms=cut.played_samples * 1000 / rate_hz,
-                    dropped_ms=cut.dropped_samples * 1000 / rate_hz,
-                    heard_text=core.heard_text(cut.item_id, cut.content_index),
-                )
-            )
-        self._carry_out(outputs)
 
     async def _run_tool(self, order: RunTool) -> None:
         self._observe(marks.ToolStarted(call_id=order.call_id, name=order.name, arguments=order.arguments))
@@ -389,6 +334,4 @@ class VoiceSession:
             )
 
     def _observe(self, what: EventBase | marks.Mark) -> None:
-        at_ms = self.now_ms
-        for observer in self._observers:
-            observer.on_event(at_ms, what)
+        self._observers.event(self.now_ms, what)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from voicewire.cli.common import console
-from voicewire.errors import ConfigError
+from voicewire.errors import ConfigError, UnsupportedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,26 +13,40 @@ if TYPE_CHECKING:
     from voicewire.models.model import RealtimeModel
 
 
-def make_model(name: str, *, brain: str | None = None) -> RealtimeModel:
+def make_model(name: str, *, brain: str | None = None, voice: str | None = None) -> RealtimeModel:
     """Creates the model and, the first time it is the local one, says what its brain is.
 
     Args:
         name: As for ``create_model``.
         brain: A GGUF file or a base URL, for ``local`` only.
+        voice: Checked against the voices that the model is known to have.
 
     Raises:
         UnknownModelError: No such model.
         ConfigError: A key is missing, or ``brain`` is given to a model that has its own.
+        UnsupportedError: No such voice; the message names those there are.
     """
     from voicewire.models.registry import create_model
 
     if name != "local":
         if brain:
             raise ConfigError(f"--brain belongs to the model 'local', not to {name!r}; leave one of them out")
-        return create_model(name)
-    if not brain:
+    elif not brain:
         _show_notice_once()
-    return create_model(name, brain=brain) if brain else create_model(name)
+    model = create_model(name, brain=brain) if brain else create_model(name)
+    known = _voices_of(model) if voice else ()
+    if known and voice not in known:
+        raise UnsupportedError(f"{model.name!r} has no voice {voice!r}; it has: {', '.join(known)}")
+    return model
+
+
+def _voices_of(model: RealtimeModel) -> tuple[str, ...]:
+    """The voices known by name; empty when the provider takes any."""
+    if model.name != "local":
+        return model.capabilities.voices
+    from voicewire.engine.tts import create_synthesizer
+
+    return tuple(voice.name for voice in create_synthesizer().voices())
 
 
 def _show_notice_once() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voicewire.cli.common import command, console, uninterrupted
+from voicewire.cli.common import command, console
 from voicewire.errors import AudioError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def talk(
     instructions: Annotated[str, typer.Option(help="What the agent is to be.")] = "",
     brain: Annotated[
         str | None,
-        typer.Option(help="Another brain for the local model: a GGUF file or an OpenAI-compatible base URL."),
+        typer.Option(help="Another brain for the local model: a GGUF file, or BASE_URL#MODEL of a server."),
     ] = None,
     microphone: Annotated[
         str | None, typer.Option(help="Number or part of the name; see `voicewire doctor`.")
@@ -47,21 +47,19 @@ def talk(
     ] = None,
 ) -> None:
     """Talk with a model: microphone and speaker, or a file."""
-    import anyio
-
     from voicewire.agent.session import VoiceSession
     from voicewire.cli.opening import make_model
+    from voicewire.cli.signals import Interrupts
     from voicewire.cli.terminal import TerminalView
     from voicewire.clock import MonotonicClock
     from voicewire.events.session import SessionConfig
 
-    if input_file is not None and not input_file.is_file():
-        raise AudioError(f"{str(input_file)!r} is not a file; give a WAV, FLAC, MP3 or OGG file to --input")
-    chosen = make_model(model, brain=brain)
+    _check_input(input_file)
+    chosen = make_model(model, brain=brain, voice=voice)
     clock = MonotonicClock()
     source, sink = _edges(chosen, clock, input_file, microphone, speaker)
     config = SessionConfig(voice=voice) if voice else None
-    with ExitStack() as stack:
+    with Interrupts() as interrupts, ExitStack() as stack:
         observers: list[SessionObserver] = []
         if output is not None:
             observers.append(_opened_recorder(stack, output, f"Conversation with {chosen.name}"))
@@ -78,27 +76,27 @@ def talk(
         )
         if input_file is None:
             console().print("Speak when you like; Ctrl-C ends the conversation.", style="dim")
-        anyio.run(session.run)
+        interrupts.run(session.run)
     if output is not None:
-        console().print(
-            f"Written to {output}: conversation.wav, timeline.html, timeline.png, events.jsonl",
-            soft_wrap=True,
-        )
+        _name_files(output)
+
+
+def _name_files(folder: Path) -> None:
+    files = "conversation.wav, timeline.html, timeline.png, events.jsonl"
+    console().print(f"Written to {folder}: {files}", soft_wrap=True)
+
+
+def _check_input(path: Path | None) -> None:
+    if path is not None and not _is_file(path):
+        raise AudioError(f"{str(path)!r} is not a file; give a WAV, FLAC, MP3 or OGG file to --input")
 
 
 def _opened_recorder(stack: ExitStack, folder: Path, title: str) -> SessionRecorder:
-    """A recorder that is closed whole, whatever the user presses meanwhile."""
+    """A recorder that is open, and closed with the stack."""
     from voicewire.recording.recorder import SessionRecorder
 
     recorder = SessionRecorder(folder, title=title)
-    recorder.open()
-
-    def close() -> None:
-        with uninterrupted():
-            recorder.close()
-
-    stack.callback(close)
-    return recorder
+    return stack.enter_context(recorder)
 
 
 def _edges(
@@ -113,6 +111,13 @@ def _edges(
         return FileSource(input_file, clock, input_hz), VirtualSpeaker(clock, output_hz)
     source = DeviceSource(Microphone(input_hz, input_hz * FRAME_MS // 1000, _device(microphone)), clock)
     return source, DeviceSink(Speaker(output_hz, _device(speaker)), clock)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False  # a name too long for the system, or a folder that may not be looked into
 
 
 def _device(name: str | None) -> int | str | None:

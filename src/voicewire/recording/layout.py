@@ -192,7 +192,7 @@ def _blocks(timeline: Timeline) -> list[Span]:
     """The stretches that must not be broken: from an onset to the next one at which the agent is silent."""
     spoken = [span for speech in timeline.speeches for span in speech.spans]
     edges = [0.0]
-    for utterance in timeline.utterances:
+    for utterance in timeline.utterances[1:]:
         edge = utterance.start_ms - _LEAD_MS
         if edge > edges[-1] and not any(
             span.start_ms < edge + _LEAD_MS and edge < span.end_ms for span in spoken
