@@ -154,9 +154,28 @@ def test_long_audio_is_read_in_windows_with_times(make: Make) -> None:
     assert transcript.text == "One two. Three four."
     first, second = transcript.segments
     assert first.start_sample == 0
-    assert 20 * RATE <= first.end_sample == second.start_sample <= 21 * RATE
+    assert 20 * RATE <= first.end_sample <= second.start_sample <= 21 * RATE
     assert second.end_sample == len(audio)
     assert first.confidence > second.confidence
+
+
+def test_a_recording_is_read_pause_by_pause_and_a_turn_as_a_whole() -> None:
+    quiet = np.zeros(4 * RATE, dtype=np.float32)
+    recording = np.concatenate((tone(2), quiet, tone(3), quiet, tone(2)))
+    readings = asr.plan_readings(recording)
+    edges = [(0, 2), (6, 9), (13, 15)]
+    assert len(readings) == 3
+    for (start, end), (first, last) in zip(readings, edges, strict=True):
+        assert first - 0.4 <= start / RATE <= first
+        assert last <= end / RATE <= last + 0.4
+    turn = np.concatenate((tone(2), quiet, tone(3)))
+    assert asr.plan_readings(turn) == [(0, len(turn))]
+
+
+def test_a_breath_does_not_cut_a_sentence() -> None:
+    breath = np.zeros(RATE // 2, dtype=np.float32)
+    recording = np.concatenate([part for _ in range(8) for part in (tone(2), breath)])
+    assert all((end - start) / RATE > 4 for start, end in asr.plan_readings(recording)[:-1])
 
 
 def test_failures_are_ours(make: Make) -> None:

@@ -6,10 +6,12 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.lowlevel
 import numpy as np
 import pytest
 
 from tests.engine.fakes import FakeBrain, FakeRecognizer
+from voicewire.engine.answer import AnswerJob
 from voicewire.engine.local import LocalRealtimeModel
 from voicewire.engine.runtime import EngineOptions, EngineRuntime, load_stage
 from voicewire.errors import ConfigError
@@ -102,7 +104,9 @@ class Caller:
 
 
 @asynccontextmanager
-async def calling(options: EngineOptions, config: SessionConfig | None = None) -> AsyncGenerator[Caller, None]:
+async def calling(
+    options: EngineOptions, config: SessionConfig | None = None
+) -> AsyncGenerator[Caller, None]:
     with anyio.fail_after(15):
         async with LocalRealtimeModel(options=options).open(config=config) as connection:
             yield Caller(connection)
@@ -325,3 +329,46 @@ def test_an_unknown_stage_is_a_config_error_that_names_it() -> None:
 def test_options_never_show_a_key() -> None:
     assert "sk-secret" not in repr(EngineOptions(brain_api_key="sk-secret"))
     assert "sk-secret" not in repr(LocalRealtimeModel(brain="http://x", brain_api_key="sk-secret"))
+
+
+async def test_words_come_one_by_one_at_their_places(options: EngineOptions) -> None:
+    async with calling(options) as caller:
+        await caller.connection.send(SendText("a  b"))
+        await caller.until(Done)
+    kind = ModelEvents.ModelResponseAudioTranscriptDeltaEvent
+    deltas = [event for event in caller.events if isinstance(event, kind)]
+    assert "".join(delta.delta for delta in deltas) == "You said a  b."
+    assert [delta.audio_start_ms for delta in deltas] == [0, 200, 400, 600]
+
+
+async def test_no_answer_waits_at_its_gate_when_the_session_is_gone(options: EngineOptions) -> None:
+    jobs: list[AnswerJob] = []
+    original = AnswerJob.run
+
+    def watched(job: AnswerJob) -> None:
+        jobs.append(job)
+        original(job)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AnswerJob, "run", watched)
+        async with calling(options) as caller:
+            FakeRecognizer.script = ["long"]
+            await caller.sound(800, 0.3)
+            await caller.sound(250, 0.0)
+            await caller.until(ModelEvents.ModelInputTranscriptionDeltaEvent)
+            while not jobs:
+                await anyio.lowlevel.checkpoint()
+    assert [job.is_cancelled for job in jobs] == [True]
+
+
+async def test_a_commit_in_the_middle_of_a_trial_is_answered(options: EngineOptions) -> None:
+    async with calling(options) as caller:
+        FakeRecognizer.script = ["by order"]
+        await caller.sound(800, 0.3)
+        await caller.sound(250, 0.0)
+        await caller.until(ModelEvents.ModelInputTranscriptionDeltaEvent)
+        await caller.connection.send(CommitAudio())
+        await caller.until(Done)
+        await caller.speak("and more")
+        await caller.until(Done)
+    assert caller.said() == "You said by order.You said and more."

@@ -20,8 +20,8 @@ from voicewire.engine.brain.base import (
     BrainToolCall,
     BrainTurn,
 )
-from voicewire.engine.stages import WordTime
-from voicewire.engine.text import ClauseSplitter, for_speech
+from voicewire.engine.stages import Speech, WordTime
+from voicewire.engine.text import ClauseSplitter, SpokenText, spoken_text
 from voicewire.errors import UnsupportedError, VoicewireError
 
 if TYPE_CHECKING:
@@ -40,12 +40,12 @@ class AnswerText:
 
 @dataclass(frozen=True, slots=True)
 class AnswerAudio:
-    """The audio of one clause, whose words were told just before."""
+    """One clause as it is heard: its audio, and its words at their places."""
 
     pcm: bytes
     """16-bit little-endian mono at the synthesizer's rate."""
     words: tuple[WordTime, ...]
-    """Word times in samples from the start of this clause."""
+    """The clause as written, cut at the spoken words; times in samples from the start of this clause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,17 +182,18 @@ class AnswerJob:
         if not self._wants_audio:
             self._tell(AnswerText(clause))
             return
-        spoken = for_speech(clause)
-        check = self._runtime.synthesizer.speakable(spoken)
+        spoken = spoken_text(clause)
+        check = self._runtime.synthesizer.speakable(spoken.text)
         if not check.is_speakable:
             raise UnsupportedError(f"the engine cannot say {clause.strip()[:80]!r}: {check.reason}")
-        speech = self._runtime.synthesizer.synthesize(spoken, voice=self._voice, speed=self._speed)
-        self._tell(AnswerText(clause))
-        if len(speech.samples):
-            from voicewire.audio.pcm import float32_to_pcm16
+        speech = self._runtime.synthesizer.synthesize(spoken.text, voice=self._voice, speed=self._speed)
+        if not len(speech.samples):
+            self._tell(AnswerText(clause))
+            return
+        from voicewire.audio.pcm import float32_to_pcm16
 
-            self._mark("first_audio_ns")
-            self._tell(AnswerAudio(float32_to_pcm16(speech.samples), speech.words))
+        self._mark("first_audio_ns")
+        self._tell(AnswerAudio(float32_to_pcm16(speech.samples), written_words(spoken, speech)))
 
     def _pass_gate(self) -> None:
         self._gate.wait()
@@ -204,3 +205,17 @@ class AnswerJob:
     def _mark(self, name: str) -> None:
         if getattr(self.marks, name) == 0:
             setattr(self.marks, name, time.monotonic_ns())
+
+
+def written_words(spoken: SpokenText, speech: Speech) -> tuple[WordTime, ...]:
+    """The words as they are written, where they are heard; put together they are the clause.
+
+    A voice that gives no word times, or others than it was asked for, gives the whole clause at its start.
+    """
+    if len(speech.words) != len(spoken.words) or not speech.words:
+        return (WordTime(spoken.source, 0, len(speech.samples)),)
+    parts = [spoken.heard(count) for count in range(len(spoken.words) + 1)]
+    return tuple(
+        WordTime(after[len(before) :], time.start_sample, time.end_sample)
+        for before, after, time in zip(parts, parts[1:], speech.words, strict=False)
+    )

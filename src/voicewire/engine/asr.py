@@ -35,6 +35,14 @@ _WINDOW_SAMPLES: Final = 30 * LISTEN_RATE_HZ
 _LONGEST_SAMPLES: Final = 28 * LISTEN_RATE_HZ
 _SHORTEST_CUT_SAMPLES: Final = 18 * LISTEN_RATE_HZ
 _OVERLAP_SAMPLES: Final = LISTEN_RATE_HZ // 2
+_LONGEST_TURN_SAMPLES: Final = 12 * LISTEN_RATE_HZ
+"""Longer audio is a recording, and is read stretch by stretch."""
+_QUIET_SHARE: Final = 0.04
+"""A frame under this share of the loudest one is a pause (-28 dB)."""
+_STRETCH_PADDING_SAMPLES: Final = LISTEN_RATE_HZ * 3 // 10
+_JOINED_PAUSE_SAMPLES: Final = LISTEN_RATE_HZ * 6 // 10
+"""A pause up to this (and the padding on both sides) is one for breath, inside a sentence."""
+_JOINED_SAMPLES: Final = 10 * LISTEN_RATE_HZ
 """Read twice on each side of a cut that fell into speech."""
 _FINAL_WINDOW_SAMPLES: Final = 10 * LISTEN_RATE_HZ
 _PARTIAL_WINDOW_SAMPLES: Final = 4 * LISTEN_RATE_HZ
@@ -137,7 +145,7 @@ class WhisperRecognizer:
             code = self._detect(samples)
         pieces = [
             (start, end, self._read(samples[start:end], is_final=final, language=code or "en"))
-            for start, end in plan_windows(samples)
+            for start, end in plan_readings(samples)
         ]
         return _transcript(pieces, is_final=final, duration_samples=len(samples), language=code or "en")
 
@@ -205,6 +213,47 @@ class WhisperRecognizer:
         # The score is the mean over the tokens; Whisper's own measure counts the end token too.
         avg_logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
         return _Reading(text_of_tokens(tokens), len(tokens), avg_logprob, result.no_speech_prob)
+
+
+def plan_readings(samples: FloatArray) -> list[tuple[int, int]]:
+    """What to read in one go each: a turn as a whole, a long recording pause by pause.
+
+    A live turn keeps its pauses, as words on both sides help each other. In a long recording a pause of
+    seconds makes Whisper say a sentence again and again, so every stretch of speech is read by itself.
+
+    Returns:
+        Start and end of each reading, in samples, in order; what lies between them is silence.
+    """
+    if len(samples) <= _LONGEST_TURN_SAMPLES:
+        return [(0, len(samples))]
+    return [
+        (start + first, start + last)
+        for start, end in speech_stretches(samples)
+        for first, last in plan_windows(samples[start:end])
+    ]
+
+
+def speech_stretches(samples: FloatArray) -> list[tuple[int, int]]:
+    """The loud stretches of a recording, with a little silence around them.
+
+    Stretches that are close together and short enough to be read in one go are one.
+    """
+    import numpy as np
+
+    levels = _levels(samples)
+    loud = np.flatnonzero(levels > _QUIET_SHARE * levels.max())
+    found: list[tuple[int, int]] = []
+    for frame in loud:
+        start = max(0, int(frame) * _ENERGY_FRAME_SAMPLES - _STRETCH_PADDING_SAMPLES)
+        end = min(len(samples), (int(frame) + 1) * _ENERGY_FRAME_SAMPLES + _STRETCH_PADDING_SAMPLES)
+        if found:
+            first, last = found[-1]
+            is_one = start <= last or (start - last < _JOINED_PAUSE_SAMPLES and end - first < _JOINED_SAMPLES)
+            if is_one:
+                found[-1] = (first, end)
+                continue
+        found.append((start, end))
+    return found
 
 
 def plan_windows(samples: FloatArray) -> list[tuple[int, int]]:

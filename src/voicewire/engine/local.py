@@ -25,6 +25,7 @@ LOCAL_CAPABILITIES = Capabilities(
     input_modalities=frozenset({"text", "audio"}),
     input_rates_hz=(16000,),
     output_rate_hz=24000,
+    voices=("heart", "espeak"),
     languages=("en",),
     supports_semantic_vad=True,
     supports_out_of_band=True,

@@ -5,6 +5,7 @@ ONNX Runtime has no type information, so everything untyped about it stays in th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -40,6 +41,15 @@ class OnnxSession(Protocol):
         ...
 
 
+def forbid_telemetry() -> None:
+    """Keeps ONNX Runtime from reporting to its makers; to be called before anything imports it.
+
+    Its official builds send events over the network and leave a file in the folder for temporary files; its
+    own switch counts only when it is set before the first import. Whoever sets the variable is not overruled.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+
 def open_session(model: Path | bytes, *, inputs: tuple[str, ...]) -> OnnxSession:
     """Load a model that has the given inputs, on one thread.
 
@@ -51,6 +61,7 @@ def open_session(model: Path | bytes, *, inputs: tuple[str, ...]) -> OnnxSession
         ModelLoadError: The runtime is not installed, or this is not that model.
     """
     where = repr(str(model)) if isinstance(model, Path) else "the model in memory"
+    forbid_telemetry()
     try:
         import onnxruntime
     except ImportError as error:

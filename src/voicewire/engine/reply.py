@@ -59,6 +59,11 @@ class Reply:
         """When the answer's stages were reached."""
         return self._job.marks
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it was delivered or cancelled."""
+        return self._job.is_cancelled
+
     def start(self) -> None:
         """Begins the work in the answer lane; it waits at its gate until it is delivered."""
         self._runtime.submit("answer", self._job.run)
@@ -95,12 +100,16 @@ class Reply:
             while host.is_open_generation(generation):
                 match await self._facts.get():
                     case AnswerText(text):
-                        starts = pacer.sent_samples * output_rate_hz // rate_hz
-                        connection.apply(host.response_text(generation, text, audio_start_sample=starts))
+                        connection.apply(host.response_text(generation, text))
                     case AnswerAudio(pcm, words):
                         is_first = pacer.sent_samples == 0
                         for piece in cut(pcm, words, rate_hz=rate_hz, offset_samples=pacer.sent_samples):
                             await pacer.pass_(len(piece.pcm) // 2)
+                            for word in piece.words:
+                                at = word.start_sample * output_rate_hz // rate_hz
+                                connection.apply(
+                                    host.response_text(generation, word.word, audio_start_sample=at)
+                                )
                             connection.response_audio(generation, piece.pcm, rate_hz, piece.words)
                             if is_first:
                                 on_first_audio()

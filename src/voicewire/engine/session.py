@@ -29,16 +29,14 @@ from voicewire.conversation.orders import (
     WorkOrder,
 )
 from voicewire.engine.brain_input import brain_turn
-from voicewire.engine.endpoint import SilenceEndpointer
+from voicewire.engine.ear import Ear
 from voicewire.engine.endpoint_settings import endpoint_settings
 from voicewire.engine.hints import combine_hints, text_hint, tone_hint
-from voicewire.engine.listening import ArrivalTimes
 from voicewire.engine.reply import Reply
 from voicewire.engine.stages import (
     LISTEN_RATE_HZ,
     VAD_FRAME_SAMPLES,
     Decision,
-    Observation,
     SpeculateNow,
     SpeculationRevoked,
     SpeechStarted,
@@ -52,11 +50,13 @@ from voicewire.errors import UnsupportedError, VoicewireError
 from voicewire.events.commands import CreateResponse
 from voicewire.events.items import ContentPart, Item
 from voicewire.events.model import ModelInputStartedEvent, ModelProviderEvent, TokenUsage
+from voicewire.events.session import SessionConfig
 from voicewire.models.hosted import HostedConnection
 
 if TYPE_CHECKING:
+    from voicewire.engine.brain.base import BrainTurn
     from voicewire.engine.runtime import EngineRuntime
-    from voicewire.engine.stages import FloatArray, VadState
+    from voicewire.engine.stages import FloatArray
 
 PARTIAL_EVERY_MS = 300
 """New speech between two partial transcripts: a partial costs about 60 ms of one core."""
@@ -66,9 +66,6 @@ MIN_TRUSTED_SPEECH_MS = 300
 
 KEEP_QUIET_S = 2
 """Quiet audio kept behind the detector: more than any prefix padding, so that no onset is cut."""
-
-MAX_BATCH_FRAMES = 32
-"""Frames judged in one hop to the listen lane (1 s): a burst of audio must not hold the lane."""
 
 
 class EngineSession:
@@ -85,61 +82,35 @@ class EngineSession:
         self._host = connection.host
         self._apply = connection.apply
         self._clock = connection.clock
-        self._arrivals = ArrivalTimes()
-        self._unjudged = bytearray()
-        self._audio_came = anyio.Event()
-        self._vad_state: VadState = runtime.vad.new_state()
-        self._endpointer = SilenceEndpointer(endpoint_settings(self._host.config.turn_detection))
-        self._judged_until = 0
+        self._ear = Ear(
+            runtime,
+            self._clock,
+            endpoint_settings(self._host.config.turn_detection),
+            before_frame=self._words_first,
+            decide=self._take,
+            after_judging=self._after_judging,
+        )
         self._utterance: Utterance | None = None
         self._turns: dict[str, Utterance] = {}
         self._pending: dict[str, anyio.Event] = {}
         self._replies: dict[int, Reply] = {}
-        connection.spawn(self.listen, name="listening")
+        self._live: set[Reply] = set()
+        self._last_marks = TurnMarks()
+        connection.spawn(self._listen, name="listening")
 
     # ------------------------------------------------------------------ the ear
 
     def on_audio(self, frame: AudioFrame) -> None:
         """Takes audio in, 16-bit at 16 kHz. Never waits."""
-        self._arrivals.mark(frame.end_sample, self._clock.now_ns())
-        if self._host.config.turn_detection is None:
-            self._skip_to(frame.end_sample)
-            return
-        if frame.start_sample != self._judged_until + len(self._unjudged) // 2:
-            self._skip_to(frame.start_sample)
-        self._unjudged += frame.data
-        self._audio_came.set()
+        self._ear.take(frame, is_judged=self._host.config.turn_detection is not None)
 
-    def _skip_to(self, sample: int) -> None:
-        """Nothing before this position is judged: turns are manual, or audio is missing."""
-        self._unjudged.clear()
-        self._judged_until = sample
-
-    async def listen(self) -> None:
-        """Judges the audio as it comes, for as long as the session lives."""
-        while True:
-            await self._audio_came.wait()
-            self._audio_came = anyio.Event()
-            while len(self._unjudged) >= 2 * VAD_FRAME_SAMPLES:
-                await self._judge_some()
-
-    async def _judge_some(self) -> None:
-        frames = min(len(self._unjudged) // (2 * VAD_FRAME_SAMPLES), MAX_BATCH_FRAMES)
-        size = 2 * VAD_FRAME_SAMPLES * frames
-        start = self._judged_until
-        audio = pcm16_to_float32(bytes(self._unjudged[:size]))
-        del self._unjudged[:size]
-        self._judged_until += size // 2
-        probabilities = await self._runtime.run("listen", self._probabilities, audio)
-        for index, probability in enumerate(probabilities):
-            frame_end = start + (index + 1) * VAD_FRAME_SAMPLES
-            if frame_end > self._endpointer.position_sample:
-                await self._words_first(frame_end)
-                for decision in self._endpointer.step(Observation(probability, frame_end)):
-                    self._take(decision)
-        self._maybe_partial()
-        if self._utterance is None:
-            self._host.input_forgotten(self._judged_until - KEEP_QUIET_S * LISTEN_RATE_HZ)
+    async def _listen(self) -> None:
+        """Judges the audio for as long as the session lives; then no answer is left waiting at its gate."""
+        try:
+            await self._ear.listen()
+        finally:
+            for reply in self._live:
+                reply.cancel()
 
     async def _words_first(self, frame_end: int) -> None:
         """Waits for a trial's words before the frame that could end its turn.
@@ -149,14 +120,15 @@ class EngineSession:
         """
         trial = self._utterance.trial if self._utterance is not None else None
         if trial is not None:
-            settings = self._endpointer.settings
+            settings = self._ear.endpointer.settings
             wait_samples = ms_to_samples(settings.silence_ms - settings.speculate_after_ms)
             if frame_end >= trial.at_sample + wait_samples - VAD_FRAME_SAMPLES:
                 await trial.is_transcribed.wait()
 
-    def _probabilities(self, audio: FloatArray) -> list[float]:
-        frames = audio.reshape(-1, VAD_FRAME_SAMPLES)
-        return [self._runtime.vad.probability(self._vad_state, frame) for frame in frames]
+    def _after_judging(self, judged_until: int) -> None:
+        self._maybe_partial(judged_until)
+        if self._utterance is None:
+            self._host.input_forgotten(judged_until - KEEP_QUIET_S * LISTEN_RATE_HZ)
 
     def _audio(self, start_sample: int, end_sample: int) -> FloatArray:
         return pcm16_to_float32(self._connection.input_audio(start_sample, end_sample))
@@ -178,7 +150,6 @@ class EngineSession:
             case SpeculationRevoked() if self._utterance is not None:
                 self._utterance.drop_trial()
             case SpeechStopped(at_sample, _, voiced_samples):
-                self._vad_state.reset()
                 self._end_turn(at_sample, voiced_samples)
             case _:
                 pass
@@ -187,22 +158,22 @@ class EngineSession:
         utterance, self._utterance = self._utterance, None
         if utterance is not None:
             utterance.voiced_samples = voiced_samples
-            utterance.marks.speech_end_ns = self._arrivals.of(speech_end_sample)
+            utterance.marks.speech_end_ns = self._ear.arrival_ns(speech_end_sample)
             utterance.marks.endpoint_ns = self._clock.now_ns()
             self._turns[utterance.item_id] = utterance
         self._apply(self._host.speech_stopped(speech_end_sample))
         self._apply(self._host.end_turn())
 
-    def _maybe_partial(self) -> None:
+    def _maybe_partial(self, judged_until: int) -> None:
         utterance = self._utterance
         if utterance is None or utterance.is_partial_running or utterance.trial is not None:
             return
-        fresh = self._judged_until - utterance.partial_until_sample
+        fresh = judged_until - utterance.partial_until_sample
         if fresh < ms_to_samples(PARTIAL_EVERY_MS) or self._runtime.backlog("recognise"):
             return
         utterance.is_partial_running = True
-        utterance.partial_until_sample = self._judged_until
-        self._connection.spawn(self._partial, utterance, self._judged_until, name="partial transcript")
+        utterance.partial_until_sample = judged_until
+        self._connection.spawn(self._partial, utterance, judged_until, name="partial transcript")
 
     async def _partial(self, utterance: Utterance, until_sample: int) -> None:
         audio = self._audio(utterance.start_sample, until_sample)
@@ -240,14 +211,14 @@ class EngineSession:
             text = trial.transcript.text if trial.transcript is not None else ""
             words = text_hint(text)
             if utterance is self._utterance:
-                self._endpointer.set_hint(combine_hints(words, None))
+                self._ear.endpointer.set_hint(combine_hints(words, None))
             trial.is_transcribed.set()
             self._tell_partial(utterance, text)
             if utterance is self._utterance and text and words is not TurnHint.HOLD:
                 self._begin_answer(trial, text)
             tone = await self._tone(audio)
             if utterance is self._utterance:
-                self._endpointer.set_hint(combine_hints(words, tone))
+                self._ear.endpointer.set_hint(combine_hints(words, tone))
 
     async def _tone(self, audio: FloatArray) -> TurnHint | None:
         """What the tone says; None where nobody listens to it."""
@@ -265,8 +236,15 @@ class EngineSession:
         turn = brain_turn(
             (*self._host.history(), said), config, CreateResponse(), datetime.now().astimezone()
         )
-        trial.reply = Reply(self._runtime, turn, config)
-        trial.reply.start()
+        trial.reply = self._new_reply(turn, config)
+
+    def _new_reply(self, turn: BrainTurn, config: SessionConfig) -> Reply:
+        """Begins an answer; it lives until it is delivered or dropped, at the latest until the session ends."""
+        self._live = {reply for reply in self._live if not reply.is_over}
+        reply = Reply(self._runtime, turn, config)
+        self._live.add(reply)
+        reply.start()
+        return reply
 
     # ------------------------------------------------------------------ orders
 
@@ -286,12 +264,11 @@ class EngineSession:
             case CloseInput():
                 self._close_input()
             case ApplyConfig():
-                self._endpointer.configure(endpoint_settings(order.config.turn_detection))
+                self._ear.endpointer.configure(endpoint_settings(order.config.turn_detection))
 
     def _close_input(self) -> None:
         """The open stretch ended by order: the detector starts afresh after the audio judged so far."""
-        self._endpointer.stop()
-        self._vad_state.reset()
+        self._ear.close_turn()
         if self._utterance is not None:
             self._utterance.drop_trial()
             self._utterance = None
@@ -324,7 +301,8 @@ class EngineSession:
         utterance.marks.asr_final_ns = trial.transcribed_ns
         if trial.error is not None:
             raise trial.error
-        assert trial.transcript is not None
+        if trial.transcript is None:  # the trial was dropped meanwhile: the turn was closed by order
+            return await self._recognise(audio, is_final=True)
         return trial.transcript
 
     # ------------------------------------------------------------------ answers
@@ -338,15 +316,19 @@ class EngineSession:
         utterance = self._answered_utterance(history)
         if utterance is not None and not history[-1].text:
             # A cough: there is nothing to answer, and nothing is said.
+            utterance.drop_trial()
             self._connection.response_finished(order.generation, TokenUsage())
             return
+        if utterance is not None:
+            self._last_marks = utterance.marks
+        elif history and history[-1].kind != "function_call_output":
+            self._last_marks = TurnMarks()
         turn = brain_turn(history, order.config, order.params, datetime.now().astimezone())
         reply = utterance.trial.reply if utterance is not None and utterance.trial is not None else None
         if reply is None or not reply.answers(turn, order.config):
             if reply is not None:
                 reply.cancel()
-            reply = Reply(self._runtime, turn, order.config)
-            reply.start()
+            reply = self._new_reply(turn, order.config)
         self._replies[order.generation] = reply
         report = partial(self._report_timing, order.response_id, utterance, reply)
         try:
@@ -357,12 +339,14 @@ class EngineSession:
     def _answered_utterance(self, history: tuple[Item, ...]) -> Utterance | None:
         """The spoken turn that is being answered; None for typed ones and tool results."""
         utterance = self._turns.pop(history[-1].id, None) if history else None
+        for passed_over in self._turns.values():
+            passed_over.drop_trial()
         self._turns.clear()
         return utterance
 
     def _report_timing(self, response_id: str, utterance: Utterance | None, reply: Reply) -> None:
         """Tells when each stage of this turn was reached, once its first audio is out."""
-        marks = utterance.marks if utterance is not None else TurnMarks()
+        marks = utterance.marks if utterance is not None else self._last_marks
         raw = {
             "item_id": utterance.item_id if utterance is not None else "",
             "response_id": response_id,

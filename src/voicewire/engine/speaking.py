@@ -103,10 +103,11 @@ def cut(pcm: bytes, words: tuple[WordTime, ...], *, rate_hz: int, offset_samples
     while position < total:
         length_ms = FIRST_DELTA_MS if offset_samples + position == 0 else DELTA_MS
         end = min(total, position + rate_hz * length_ms // 1000)
+        is_last = end == total
         inside = tuple(
             Word(word.word, word.start_sample + offset_samples, word.end_sample + offset_samples)
             for word in words
-            if position <= word.start_sample < end
+            if position <= word.start_sample and (word.start_sample < end or is_last)
         )
         found.append(Piece(pcm[2 * position : 2 * end], inside))
         position = end

@@ -29,6 +29,7 @@ class Trial:
     def drop(self) -> None:
         """The user went on speaking: nothing of this counts."""
         self.scope.cancel()
+        self.is_transcribed.set()
         if self.reply is not None:
             self.reply.cancel()
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import msgspec
 
 from voicewire.engine.espeak import EspeakSynthesizer
-from voicewire.engine.onnx import OnnxSession, open_session, run_session
+from voicewire.engine.onnx import OnnxSession, forbid_telemetry, open_session, run_session
 from voicewire.engine.stages import SpeakableCheck, Speech, VoiceInfo, WordTime
 from voicewire.engine.tts_shape import (
     TimedWord,
@@ -316,6 +316,7 @@ def _load_parts(voice: str) -> tuple[Path, Any, dict[str, int]]:
 
     ``Any``: the package has no types. Its facade would load the model without durations.
     """
+    forbid_telemetry()  # the package loads ONNX Runtime by itself
     try:
         from hibari import tts, voices
         from hibari.g2p import G2P

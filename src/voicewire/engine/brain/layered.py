@@ -126,9 +126,7 @@ class LayeredBrain:
             with self._lock:
                 is_first, self._has_failed = not self._has_failed, True
             if is_first:
-                _log.warning(
-                    "language model unavailable, answering by rules only", extra={"reason": str(error)}
-                )
+                _log.warning("answering by rules only, without a language model: %s", error)
             return None
         return self._llm
 
