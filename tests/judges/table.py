@@ -16,6 +16,8 @@ from tools.make_docs import ROOT, replaced, table
 
 PAGE = ROOT / "docs" / "judges.md"
 HEAD = ("wire", "our side", "judge", "subject", "scenario", "result")
+_SERVICES = {"test_azure_ws": "Azure OpenAI", "test_openai_ws": "OpenAI"}
+"""Folders of recordings, which some test ids begin with."""
 _NODE_ID = re.compile(r"(?:.*/)?(?P<module>test_\w+)\.py::(?P<test>test_\w+)(?:\[(?P<case>.+)\])?$")
 
 
@@ -49,9 +51,16 @@ JUDGES: Mapping[str, OutsideJudge] = {
     "test_recordings": OutsideJudge(
         "client", "recorded sessions of the services", "`openai:MODEL`, `azure:DEPLOYMENT`"
     ),
+    "test_google_genai": OutsideJudge("server", "google-genai", "gateway with `echo`", wire="Gemini Live"),
+    "test_gemini_recordings": OutsideJudge(
+        "client", "recorded sessions of the services", "`gemini:MODEL`", wire="Gemini Live"
+    ),
     "test_local.test_local_satisfies_the_sdk": OutsideJudge("server", "openai", "gateway with `local`"),
     "test_local.test_local_satisfies_the_agents_sdk": OutsideJudge(
         "server", "openai-agents", "gateway with `local`"
+    ),
+    "test_local.test_local_satisfies_the_npm_sdk": OutsideJudge(
+        "server", "@openai/agents-realtime", "gateway with `local`", is_npm=True
     ),
 }
 """By test module, or by module and test where one module has several judges."""
@@ -70,16 +79,17 @@ def row_of(node_id: str) -> tuple[str, ...]:
     judge = JUDGES.get(f"{module}.{test}") or JUDGES.get(module)
     if judge is None:
         raise LookupError(f"{module} is not in tests/judges/table.py; add its judge to JUDGES")
-    if test.startswith(("test_echo_", "test_local_")) and found["case"]:
-        scenario = found["case"]
-    else:
-        scenario = test.removeprefix("test_") + (f" ({found['case']})" if found["case"] else "")
+    case = found["case"] or ""
+    service = next((name for folder, name in _SERVICES.items() if case.startswith(folder)), "")
+    scenario = case if test.startswith(("test_echo_", "test_local_")) else test.removeprefix("test_")
+    if scenario != case and case:
+        scenario += f" ({service or case.rpartition('-')[2]})"
     return (judge.wire, judge.side, judge.name, judge.subject, scenario.replace("_", " "))
 
 
 def page_with(results: Mapping[str, str], page: str) -> str:
     """The page with the table of these results, by node id."""
-    rows = [(*row_of(node_id), result) for node_id, result in results.items()]
+    rows = sorted((*row_of(node_id), result) for node_id, result in results.items())
     return replaced(page, lambda name, _: table(HEAD, rows) if name == "judges" else None)
 
 
