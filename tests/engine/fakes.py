@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from voicewire.engine.brain.base import BrainDelta, BrainDone, BrainOutput, BrainToolCall, BrainTurn
+from voicewire.engine.endpoint import SilenceEndpointer
 from voicewire.engine.stages import (
+    EndpointSettings,
     FloatArray,
     SpeakableCheck,
     Speech,
@@ -109,3 +112,20 @@ class FakeBrain:
 
 def create_brain(*_: Any, **__: Any) -> FakeBrain:
     return FakeBrain()
+
+
+class HastyEndpointer(SilenceEndpointer):
+    """Ends every turn after 96 ms of silence."""
+
+    def __init__(self, settings: EndpointSettings) -> None:
+        super().__init__(replace(settings, silence_ms=96, speculate_after_ms=64, hesitation_silence_ms=96))
+
+
+class FakeTurnModel:
+    """Never sure."""
+
+    calls = 0
+
+    def probability(self, samples: FloatArray) -> float:
+        type(self).calls += 1
+        return 0.5

@@ -10,7 +10,7 @@ import anyio.lowlevel
 import numpy as np
 import pytest
 
-from tests.engine.fakes import FakeBrain, FakeRecognizer
+from tests.engine.fakes import FakeBrain, FakeRecognizer, FakeTurnModel
 from voicewire.engine.answer import AnswerJob
 from voicewire.engine.local import LocalRealtimeModel
 from voicewire.engine.runtime import EngineOptions, EngineRuntime, load_stage
@@ -44,6 +44,7 @@ def options(monkeypatch: pytest.MonkeyPatch) -> Iterator[EngineOptions]:
         "voicewire.engine.runtime.DEFAULTS",
         {
             "vad": "tests.engine.fakes:FakeVad",
+            "endpointer": "voicewire.engine.endpoint:SilenceEndpointer",
             "recognizer": "tests.engine.fakes:FakeRecognizer",
             "synthesizer": "tests.engine.fakes:FakeSynthesizer",
             "brain": "tests.engine.fakes:create_brain",
@@ -372,3 +373,23 @@ async def test_a_commit_in_the_middle_of_a_trial_is_answered(options: EngineOpti
         await caller.speak("and more")
         await caller.until(Done)
     assert caller.said() == "You said by order.You said and more."
+
+
+async def test_every_stage_can_be_replaced_by_name(options: EngineOptions) -> None:
+    replaced = EngineOptions(
+        brain="tests.engine.fakes:create_brain",
+        vad="tests.engine.fakes:FakeVad",
+        endpointer="tests.engine.fakes:HastyEndpointer",
+        recognizer="tests.engine.fakes:FakeRecognizer",
+        synthesizer="tests.engine.fakes:FakeSynthesizer",
+        turn_model="tests.engine.fakes:FakeTurnModel",
+    )
+    FakeTurnModel.calls = 0
+    try:
+        async with calling(replaced) as caller:
+            await caller.speak("quick", then_quiet_ms=200)
+            await caller.until(Done)
+    finally:
+        EngineRuntime.forget(replaced)
+    assert caller.said() == "You said quick."
+    assert FakeTurnModel.calls > 0

@@ -14,10 +14,10 @@ from __future__ import annotations
 import functools
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import msgspec
 
@@ -74,6 +74,23 @@ class _Model(Protocol):
     def n_mels(self) -> int: ...
     def generate(self, features: object, prompts: list[list[int]], **options: object) -> list[_Result]: ...
     def detect_language(self, features: object) -> list[list[tuple[str, float]]]: ...
+
+
+class _Models(Protocol):
+    def Whisper(self, model_path: str, **options: object) -> _Model: ...  # noqa: N802  (the library's name)
+
+
+class _StorageView(Protocol):
+    def from_array(self, array: FloatArray) -> object: ...
+
+
+class _Library(Protocol):
+    """The part of ``ctranslate2`` that is used; it has no types."""
+
+    @property
+    def models(self) -> _Models: ...
+    @property
+    def StorageView(self) -> _StorageView: ...  # noqa: N802  (the library's name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,15 +319,16 @@ def _byte_table() -> dict[str, int]:
     return table
 
 
-def _load(folder: Path, threads: int) -> tuple[_Model, Any]:
+def _load(folder: Path, threads: int) -> tuple[_Model, Callable[[FloatArray], object]]:
     try:
         import ctranslate2
     except ImportError as error:
         raise ModelLoadError(
             "the embedded engine is not installed; run `pip install 'voicewire[embedded]'`"
         ) from error
+    library = cast("_Library", ctranslate2)
     try:
-        model: _Model = ctranslate2.models.Whisper(
+        model = library.models.Whisper(
             str(folder), device="cpu", compute_type="int8", inter_threads=1, intra_threads=threads
         )
     except (RuntimeError, ValueError) as error:
@@ -318,7 +336,7 @@ def _load(folder: Path, threads: int) -> tuple[_Model, Any]:
             f"{str(folder)!r} is not a Whisper model that can be loaded ({error}); "
             f"run `{weights.SETUP_COMMAND}` to fetch it again"
         ) from error
-    return model, ctranslate2.StorageView.from_array
+    return model, library.StorageView.from_array
 
 
 def _read_vocabulary(folder: Path) -> Sequence[str]:
@@ -341,7 +359,7 @@ def _levels(samples: FloatArray) -> FloatArray:
 
     frames = len(samples) // _ENERGY_FRAME_SAMPLES
     levels: FloatArray = np.sqrt(
-        np.mean(np.square(samples[: frames * _ENERGY_FRAME_SAMPLES].reshape(frames, -1)), axis=1)
+        np.mean(np.square(np.reshape(samples[: frames * _ENERGY_FRAME_SAMPLES], (frames, -1))), axis=1)
     )
     return levels
 

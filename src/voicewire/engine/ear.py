@@ -12,7 +12,6 @@ import anyio
 from voicewire.audio.format import AudioFrame
 from voicewire.audio.pcm import pcm16_to_float32
 from voicewire.clock import Clock
-from voicewire.engine.endpoint import SilenceEndpointer
 from voicewire.engine.stages import VAD_FRAME_SAMPLES, Decision, EndpointSettings, Observation, SpeechStopped
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class Ear:
         decide: Callable[[Decision], None],
         after_judging: Callable[[int], None],
     ) -> None:
-        self.endpointer = SilenceEndpointer(settings)
+        self.endpointer = runtime.new_endpointer(settings)
         self._runtime = runtime
         self._clock = clock
         self._before_frame = before_frame
@@ -76,15 +75,23 @@ class Ear:
         """When a position arrived; 0 when that is not known any more."""
         return self._arrivals.of(sample)
 
-    def close_turn(self) -> None:
-        """The open stretch ended by order: nothing of it is decided any more."""
+    def close_turn(self, end_sample: int) -> None:
+        """The open stretch ended by order: nothing before ``end_sample`` is decided any more.
+
+        That holds for audio that is still to be judged, too: it is part of what was closed.
+        """
         self.endpointer.stop()
         self._vad_state.reset()
+        self._skip_to(end_sample)
 
     def _skip_to(self, sample: int) -> None:
-        """Nothing before this position is judged: turns are manual, or audio is missing."""
-        self._unjudged.clear()
-        self._judged_until = sample
+        """Nothing before this position is judged: a turn was closed, turns are manual, or audio is missing."""
+        del self._unjudged[: 2 * max(0, sample - self._judged_until)]
+        self._judged_until = max(self._judged_until, sample)
+        if sample > self.endpointer.position_sample:
+            # What is skipped counts as silence; else the next frame would seem to last from there on.
+            for decision in self.endpointer.step(Observation(0.0, sample)):
+                self._decide(decision)
 
     async def listen(self) -> None:
         """Judges the audio as it comes; ends by cancellation only."""
@@ -113,7 +120,9 @@ class Ear:
         self._after_judging(self._judged_until)
 
     def _probabilities(self, audio: FloatArray) -> list[float]:
-        frames = audio.reshape(-1, VAD_FRAME_SAMPLES)
+        import numpy as np
+
+        frames = np.reshape(audio, (-1, VAD_FRAME_SAMPLES))
         return [self._runtime.vad.probability(self._vad_state, frame) for frame in frames]
 
 

@@ -159,4 +159,4 @@ class SmartTurn:
         wave = (wave - wave.mean()) / np.sqrt(wave.var() + np.float32(_VARIANCE_FLOOR))
         features = log_mel(wave, total_samples=_TURN_SAMPLES)
         outputs = run_session(self._session, {"input_features": features[np.newaxis]}, what="end-of-turn")
-        return float(outputs[0].reshape(-1)[0])
+        return float(np.reshape(outputs[0], -1)[0])

@@ -53,7 +53,7 @@ def log_mel(samples: FloatArray, *, total_samples: int, bands: int = MEL_BANDS) 
     spectrum = np.fft.rfft(windows[::HOP_SAMPLES][:sounding] * _window(), axis=-1)
     power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
     mel = np.full((bands, frames), _FLOOR, dtype=np.float32)
-    mel[:, :sounding] = np.maximum(_filters(bands) @ power.T, _FLOOR)
+    mel[:, :sounding] = np.maximum(_filters(bands) @ np.transpose(power), _FLOOR)
     logs: FloatArray = np.log10(mel)
     np.maximum(logs, logs.max() - 8.0, out=logs)
     logs += 4.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from voicewire.errors import InferenceError, ModelLoadError
 
@@ -41,6 +41,23 @@ class OnnxSession(Protocol):
         ...
 
 
+class _Options(Protocol):
+    intra_op_num_threads: int
+    inter_op_num_threads: int
+    log_severity_level: int
+
+    def add_session_config_entry(self, key: str, value: str) -> None: ...
+
+
+class _Library(Protocol):
+    """The part of ``onnxruntime`` that is used."""
+
+    def SessionOptions(self) -> _Options: ...  # noqa: N802  (the library's name)
+    def InferenceSession(  # noqa: N802  (the library's name)
+        self, model: str | bytes, options: _Options, *, providers: list[str]
+    ) -> OnnxSession: ...
+
+
 def forbid_telemetry() -> None:
     """Keeps ONNX Runtime from reporting to its makers; to be called before anything imports it.
 
@@ -68,21 +85,21 @@ def open_session(model: Path | bytes, *, inputs: tuple[str, ...]) -> OnnxSession
         raise ModelLoadError(
             "the embedded engine is not installed; run `pip install 'voicewire[embedded]'`"
         ) from error
-    options = onnxruntime.SessionOptions()
+    library = cast("_Library", onnxruntime)
+    options = library.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # Without this a waiting thread pool burns a core; with one thread there is nothing to wait for.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        session: Any = onnxruntime.InferenceSession(
+        opened = library.InferenceSession(
             str(model) if isinstance(model, Path) else model, options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # the runtime's own exceptions share no base class but this one
         raise ModelLoadError(
             f"{where} is not a model that can be loaded ({error}); run `voicewire setup` to fetch it again"
         ) from error
-    opened: OnnxSession = session
     names = {node.name for node in opened.get_inputs()}
     if not names.issuperset(inputs):
         raise ModelLoadError(

@@ -27,17 +27,18 @@ from importlib.metadata import entry_points
 from typing import Any, Literal, TypeVar, cast
 
 from voicewire.engine.brain.base import Brain
-from voicewire.engine.stages import Recognizer, Synthesizer, TurnModel, Vad
+from voicewire.engine.stages import Endpointer, EndpointSettings, Recognizer, Synthesizer, TurnModel, Vad
 from voicewire.errors import ConfigError
 
 T = TypeVar("T")
 Lane = Literal["listen", "recognise", "hint", "answer"]
-Stage = Literal["vad", "recognizer", "synthesizer", "brain", "turn_model"]
+Stage = Literal["vad", "endpointer", "recognizer", "synthesizer", "brain", "turn_model"]
 
 LANE_THREADS: dict[Lane, int] = {"listen": 1, "recognise": 1, "hint": 1, "answer": 4}
 
 DEFAULTS: dict[Stage, str] = {
     "vad": "voicewire.engine.vad:SileroVad",
+    "endpointer": "voicewire.engine.endpoint:SilenceEndpointer",
     "recognizer": "voicewire.engine.asr:WhisperRecognizer",
     "synthesizer": "voicewire.engine.tts:create_synthesizer",
     "brain": "voicewire.engine.brain:create_brain",
@@ -61,8 +62,11 @@ class EngineOptions:
     brain_api_key: str = field(default="", repr=False)
     """Key for a base URL."""
     vad: str = ""
+    endpointer: str = ""
+    """Called with the session's ``EndpointSettings``, once for each session."""
     recognizer: str = ""
     synthesizer: str = ""
+    turn_model: str = ""
     use_turn_model: bool = True
     """Whether the tone of a turn may shorten or stretch the silence wait."""
 
@@ -132,6 +136,10 @@ class EngineRuntime:
             for lane in runtime._lanes.values():
                 lane.shutdown(wait=False, cancel_futures=True)
 
+    def new_endpointer(self, settings: EndpointSettings) -> Endpointer:
+        """The policy of one new session."""
+        return self._new_endpointer(settings)
+
     def load(self) -> None:
         """Loads and warms up every stage once; later calls return at once.
 
@@ -143,11 +151,16 @@ class EngineRuntime:
             if self._is_loaded:
                 return
             options = self.options
+            self._new_endpointer = cast(
+                "Callable[..., Endpointer]", load_stage("endpointer", options.endpointer)
+            )
             self.vad = cast("Vad", load_stage("vad", options.vad)())
             self.recognizer = cast("Recognizer", load_stage("recognizer", options.recognizer)())
             self.synthesizer = cast("Synthesizer", load_stage("synthesizer", options.synthesizer)())
             self.turn_model = (
-                cast("TurnModel", load_stage("turn_model", "")()) if options.use_turn_model else None
+                cast("TurnModel", load_stage("turn_model", options.turn_model)())
+                if options.use_turn_model
+                else None
             )
             self.brain = self._load_brain(options)
             self._warm_up()

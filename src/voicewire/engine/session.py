@@ -102,7 +102,9 @@ class EngineSession:
 
     def on_audio(self, frame: AudioFrame) -> None:
         """Takes audio in, 16-bit at 16 kHz. Never waits."""
-        self._ear.take(frame, is_judged=self._host.config.turn_detection is not None)
+        # An open turn keeps its settings: it is heard to its end after detection was switched off.
+        is_judged = self._host.config.turn_detection is not None or self._utterance is not None
+        self._ear.take(frame, is_judged=is_judged)
 
     async def _listen(self) -> None:
         """Judges the audio for as long as the session lives; then no answer is left waiting at its gate."""
@@ -262,13 +264,13 @@ class EngineSession:
                 if reply is not None:
                     reply.cancel()
             case CloseInput():
-                self._close_input()
+                self._close_input(order)
             case ApplyConfig():
                 self._ear.endpointer.configure(endpoint_settings(order.config.turn_detection))
 
-    def _close_input(self) -> None:
+    def _close_input(self, order: CloseInput) -> None:
         """The open stretch ended by order: the detector starts afresh after the audio judged so far."""
-        self._ear.close_turn()
+        self._ear.close_turn(order.end_sample)
         if self._utterance is not None:
             self._utterance.drop_trial()
             self._utterance = None

@@ -249,6 +249,11 @@ class Endpointer(Protocol):
         """The settings in force for the current turn."""
         ...
 
+    @property
+    def position_sample(self) -> int:
+        """The end of the last observation."""
+        ...
+
     def step(self, observation: Observation) -> list[Decision]:
         """Take the next frame in.
 

@@ -15,7 +15,7 @@ import threading
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import msgspec
 
@@ -57,6 +57,30 @@ class _Token(Protocol):
     text: str
     phonemes: str | None
     whitespace: str
+
+
+class _G2pRules(Protocol):
+    """The part of the module ``hibari.g2p`` that is used; hibari has no types."""
+
+    def normalize(self, text: str) -> str: ...
+
+
+class _Dsp(Protocol):
+    """The part of the module ``hibari.dsp`` that is used."""
+
+    def synth(self, *spectra_and_rng: object) -> FloatArray: ...
+
+
+class _Voices(Protocol):
+    """The part of the module ``hibari.voices`` that is used."""
+
+    def voice_path(self, name: str, *, download_missing: bool) -> str: ...
+
+
+class _Facade(Protocol):
+    """The part of the class ``hibari.Hibari`` that is used."""
+
+    def split_sentences(self, text: str) -> list[str]: ...
 
 
 class HibariSynthesizer:
@@ -139,10 +163,11 @@ class HibariSynthesizer:
 
     def _pronounce(self, sentence: str) -> list[tuple[str, str]]:
         """Spelling and phonemes of each word, numbers and abbreviations already read out."""
-        from hibari.g2p.normalize import normalize
+        from hibari import g2p
 
+        rules = cast("_G2pRules", g2p)
         with self._g2p_lock:
-            tokens: list[_Token] = self._g2p.phonemize_tokens(self._g2p.tokenize(normalize(sentence)))
+            tokens: list[_Token] = self._g2p.phonemize_tokens(self._g2p.tokenize(rules.normalize(sentence)))
         words: list[tuple[str, str]] = []
         spelling, phonemes = "", ""
         for token in tokens:
@@ -170,8 +195,7 @@ class HibariSynthesizer:
         outputs = run_session(self._session, feed, what="speech")
         # One seed for all: the same text always sounds the same.
         spectra: list[Any] = [output[0] for output in outputs[:6]]
-        synth: Any = dsp.synth
-        samples: FloatArray = synth(*spectra, np.random.default_rng(0))
+        samples = cast("_Dsp", dsp).synth(*spectra, np.random.default_rng(0))
         if not np.isfinite(samples).all():
             raise InferenceError("the speech model gave values that are not finite numbers")
         if not self._has_durations:
@@ -325,7 +349,7 @@ def _load_parts(voice: str) -> tuple[Path, Any, dict[str, int]]:
             "the embedded engine is not installed; run `pip install 'voicewire[embedded]'`"
         ) from error
     try:
-        path = Path(voices.voice_path(voice, download_missing=False))
+        path = Path(cast("_Voices", voices).voice_path(voice, download_missing=False))
         vocabulary = msgspec.json.decode((Path(tts.ASSETS) / "vocab.json").read_bytes(), type=dict[str, int])
         return path, G2P(british=bool(voices.VOICES[voice]["british"])), vocabulary
     except (OSError, ValueError) as error:
@@ -337,8 +361,7 @@ def _load_parts(voice: str) -> tuple[Path, Any, dict[str, int]]:
 def _split_sentences(text: str) -> list[str]:
     from hibari import Hibari
 
-    sentences: list[str] = Hibari.split_sentences(text)
-    return sentences
+    return cast("_Facade", Hibari).split_sentences(text)
 
 
 def _session_with_durations(data: bytes) -> OnnxSession:

@@ -259,12 +259,10 @@ class _Counter:
     def read(self, chunk: Chunk) -> list[Piece | End | _Failure]:
         """What one chunk means."""
         problem = chunk.get("error")
+        if isinstance(problem, Mapping):
+            return [_Failure(str(cast("Mapping[str, object]", problem).get("message", problem)))]
         if problem is not None:
-            return [
-                _Failure(
-                    str(problem.get("message", problem)) if isinstance(problem, Mapping) else str(problem)
-                )
-            ]
+            return [_Failure(str(problem))]
         found: list[Piece | End | _Failure] = []
         for choice in chunk.get("choices") or ():
             text = choice["delta"].get("content")
@@ -276,6 +274,7 @@ class _Counter:
         timings = chunk.get("timings")
         if isinstance(timings, Mapping) and not self._is_ended and "predicted_n" in timings:
             self._is_ended = True
-            read_tokens = int(timings.get("cache_n", 0)) + int(timings.get("prompt_n", 0))
-            found.append(End(read_tokens, int(timings["predicted_n"]), self._is_cut))
+            counts = cast("Mapping[str, int | float]", timings)
+            read_tokens = int(counts.get("cache_n", 0)) + int(counts.get("prompt_n", 0))
+            found.append(End(read_tokens, int(counts["predicted_n"]), self._is_cut))
         return found

@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from voicewire.engine.brain import slots, tools
 from voicewire.engine.brain.base import BrainDelta, BrainDone, BrainOutput, BrainTurn
@@ -236,17 +236,18 @@ def _example_arguments(tool: ToolSpec) -> dict[str, object]:
 def read_choice(text: str, turn: BrainTurn, rivals: tuple[tools.Match, ...]) -> tools.Call | None:
     """The call that a model's JSON means, with grounded arguments only; a forced turn always gets one."""
     try:
-        chosen: object = json.loads(text)
+        decoded: object = json.loads(text)
     except ValueError:
-        chosen = None
-    wanted = chosen.get("tool") if isinstance(chosen, dict) else None
+        decoded = None
+    chosen = cast("dict[str, object]", decoded) if isinstance(decoded, dict) else {}
+    wanted = chosen.get("tool")
     match = next((match for match in rivals if match.tool.name == wanted), None)
     is_forced = tools.is_forced(turn)
     if match is None:
         return tools.complete(rivals[0], turn.utterance) if is_forced and rivals else None
     arguments: dict[str, slots.Value] = dict(match.filled.arguments)
     for name in match.filled.missing:
-        value = chosen.get(name) if isinstance(chosen, dict) else None
+        value = chosen.get(name)
         if isinstance(value, (str, int, float)) and slots.is_grounded(value, turn.utterance):
             arguments[name] = value
     if any(name not in arguments for name in slots.required(match.tool)):

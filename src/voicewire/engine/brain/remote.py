@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -164,12 +164,11 @@ def _problem(response: httpx.Response) -> tuple[str, str]:
         body: object = response.json()
     except ValueError:
         return response.text.strip()[:_LONGEST_MESSAGE], ""
-    problem = body.get("error", body) if isinstance(body, dict) else body
+    problem = cast("dict[str, object]", body).get("error", body) if isinstance(body, dict) else body
     if isinstance(problem, dict):
-        message, code = (
-            problem.get("message") or problem.get("detail") or problem,
-            problem.get("code") or problem.get("type") or "",
-        )
+        fields = cast("dict[str, object]", problem)
+        message = fields.get("message") or fields.get("detail") or fields
+        code = fields.get("code") or fields.get("type") or ""
         return str(message)[:_LONGEST_MESSAGE], str(code)
     return str(problem)[:_LONGEST_MESSAGE], ""
 
@@ -277,7 +276,9 @@ def _chunk(data: str) -> _Chunk:
             f"the language model sent something that is no chat completion chunk ({error})"
         ) from error
     if chunk.error:
-        problem = chunk.error.get("message", chunk.error) if isinstance(chunk.error, dict) else chunk.error
+        problem = chunk.error
+        if isinstance(problem, dict):
+            problem = cast("dict[str, object]", problem).get("message", problem)
         raise ProviderUnavailable(
             f"the language model failed: {str(problem)[:_LONGEST_MESSAGE]}", provider="openai-compatible"
         )

@@ -8,9 +8,9 @@ reported as missing.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from voicewire.engine.brain.calendar_skills import MONTHS, WEEKDAYS, duration_s
 from voicewire.engine.brain.numbers import read_number
@@ -109,13 +109,21 @@ def properties(tool: ToolSpec) -> dict[str, JsonSchema]:
     found = tool.parameters.get("properties")
     if not isinstance(found, Mapping):
         return {}
-    return {str(name): schema for name, schema in found.items() if isinstance(schema, Mapping)}
+    return {
+        str(name): cast("JsonSchema", schema)
+        for name, schema in cast("Mapping[object, object]", found).items()
+        if isinstance(schema, Mapping)
+    }
 
 
 def required(tool: ToolSpec) -> tuple[str, ...]:
     """Names of the arguments that must be there."""
-    names = tool.parameters.get("required")
-    return tuple(str(name) for name in names) if isinstance(names, (list, tuple)) else ()
+    return tuple(str(name) for name in _listed(tool.parameters.get("required")) or ())
+
+
+def _listed(value: object) -> Sequence[Value] | None:
+    """A JSON array; None for anything else."""
+    return cast("Sequence[Value]", value) if isinstance(value, (list, tuple)) else None
 
 
 def words_of(identifier: str) -> list[str]:
@@ -172,23 +180,21 @@ def _is_free_text(name: str, schema: JsonSchema) -> bool:
 
 def _kind(schema: JsonSchema) -> str:
     kind = schema.get("type")
-    if isinstance(kind, (list, tuple)):
-        return next((str(one) for one in kind if one != "null"), "string")
+    if (kinds := _listed(kind)) is not None:
+        return next((str(one) for one in kinds if one != "null"), "string")
     if kind is None:
-        options = schema.get("anyOf") or schema.get("oneOf")
-        if isinstance(options, (list, tuple)):
-            return next(
-                (_kind(one) for one in options if isinstance(one, Mapping) and one.get("type") != "null"),
-                "string",
-            )
+        options = _listed(schema.get("anyOf") or schema.get("oneOf"))
+        if options is not None:
+            schemas = (cast("JsonSchema", one) for one in options if isinstance(one, Mapping))
+            return next((_kind(one) for one in schemas if one.get("type") != "null"), "string")
     return str(kind) if kind is not None else "string"
 
 
 def _value(
     name: str, schema: JsonSchema, utterance: str, taken: set[str], *, is_required: bool
 ) -> Value | None:
-    choices = schema.get("enum")
-    if isinstance(choices, (list, tuple)):
+    choices = _listed(schema.get("enum"))
+    if choices is not None:
         return _choice([str(choice) for choice in choices], choices, utterance)
     if "const" in schema:
         constant: Value = schema["const"]
@@ -199,14 +205,15 @@ def _value(
     if kind in ("integer", "number"):
         return _number(name, schema, utterance, kind, taken)
     if kind == "array":
-        inner = schema.get("items")
-        return _array(name, inner if isinstance(inner, Mapping) else {}, utterance, taken)
+        items: object = schema.get("items")
+        inner = cast("JsonSchema", items) if isinstance(items, Mapping) else {}
+        return _array(name, inner, utterance, taken)
     if kind == "string":
         return _string(name, schema, utterance, taken, is_required=is_required)
     return None
 
 
-def _choice(spellings: list[str], values: list[Value] | tuple[Value, ...], utterance: str) -> Value | None:
+def _choice(spellings: list[str], values: Sequence[Value], utterance: str) -> Value | None:
     said = f" {normalise(utterance)} "
     best: tuple[int, Value] | None = None
     for spelling, value in zip(spellings, values, strict=True):
@@ -323,8 +330,8 @@ def _array(name: str, inner: JsonSchema, utterance: str, taken: set[str]) -> lis
         return [
             found for value in _numbers(utterance) if (found := _in_range(value, inner, kind)) is not None
         ] or None
-    choices = inner.get("enum")
-    if isinstance(choices, (list, tuple)):
+    choices = _listed(inner.get("enum"))
+    if choices is not None:
         said = f" {normalise(utterance)} "
         return [choice for choice in choices if f" {' '.join(words_of(str(choice)))} " in said] or None
     text = (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
 
 from voicewire.engine.brain.slots import words_of
 from voicewire.engine.brain.text import capitalise, listing
@@ -71,9 +71,9 @@ def _sentence(text: str) -> str:
 
 def _say(tool_name: str, value: object) -> str:
     if isinstance(value, Mapping):
-        return _say_object(tool_name, {str(key): entry for key, entry in value.items()})
+        return _say_object(tool_name, _entries(value))
     if isinstance(value, (list, tuple)):
-        return _say_list(value)
+        return _say_list(cast("Sequence[object]", value))
     if value is None or value is True:
         return "Done."
     if value is False:
@@ -88,7 +88,11 @@ def _say(tool_name: str, value: object) -> str:
     return f"The {' '.join(topic)} is {_plain(value)}." if topic else f"The result is {_plain(value)}."
 
 
-def _say_list(values: list[object] | tuple[object, ...]) -> str:
+def _entries(value: Mapping[Any, Any]) -> dict[str, object]:
+    return {str(key): entry for key, entry in value.items()}
+
+
+def _say_list(values: Sequence[object]) -> str:
     if not values:
         return "There is nothing."
     shown = [_brief(value) for value in values[:_MOST_ITEMS]]
@@ -136,7 +140,7 @@ def _fields(useful: dict[str, object]) -> str:
     if len(pairs) == 1 and not place:
         key, value = pairs[0]
         return (
-            _say_list(list(value))
+            _say_list(cast("Sequence[object]", value))
             if isinstance(value, (list, tuple))
             else f"The {_label(key)} is {_measure(key, value, unit)}."
         )
@@ -225,14 +229,17 @@ def _measure(key: str, value: object, unit: object = None) -> str:
 
 def _brief(value: object) -> str:
     if isinstance(value, Mapping):
-        name = next((value[key] for key in (*_SUBJECTS, *_SAYABLE) if isinstance(value.get(key), str)), None)
+        fields = _entries(value)
+        name = next(
+            (fields[key] for key in (*_SUBJECTS, *_SAYABLE) if isinstance(fields.get(key), str)), None
+        )
         return (
             str(name)
             if name
-            else listing([f"{_label(str(key))} {_brief(entry)}" for key, entry in list(value.items())[:4]])
+            else listing([f"{_label(key)} {_brief(entry)}" for key, entry in list(fields.items())[:4]])
         )
     if isinstance(value, (list, tuple)):
-        return listing([_brief(entry) for entry in value[:_MOST_ITEMS]])
+        return listing([_brief(entry) for entry in cast("Sequence[object]", value)[:_MOST_ITEMS]])
     if isinstance(value, bool):
         return "yes" if value else "no"
     return _plain(value)
