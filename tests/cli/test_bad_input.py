@@ -70,6 +70,13 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     assert (code, "none.wav" in line) == (1, True)
 
 
+def test_a_voice_that_the_model_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
+    code, line = _refused("talk", "--model", "openai:gpt-realtime", "--voice", "nosuch")
+    assert code == 2
+    assert "'nosuch'" in line and "it has:" in line
+
+
 def test_no_microphone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     result = CliRunner().invoke(app, ["talk", "--model", "echo"])
@@ -103,7 +110,7 @@ def test_a_brain_for_a_model_that_has_its_own() -> None:
 
 def test_an_output_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    (tmp_path / "a.wav").write_bytes(b"")
+    write_audio(tmp_path / "a.wav", AudioFrame(AudioFormat(16_000), bytes(3200)))
     code, line = _refused(
         "talk",
         "--model",

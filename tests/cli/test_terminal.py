@@ -10,7 +10,7 @@ from rich.console import Console
 from tests.recording.samples import ORIGIN_NS, conversation
 from voicewire.audio.format import AudioFormat, AudioFrame
 from voicewire.cli.terminal import TerminalView
-from voicewire.events.model import ModelErrorEvent
+from voicewire.events.model import ModelErrorEvent, ModelResponseDoneEvent
 from voicewire.recording.marks import StateChanged
 
 pytestmark = pytest.mark.unit
@@ -53,6 +53,18 @@ def test_errors_and_states_are_shown() -> None:
     view.on_event(1, ModelErrorEvent(error_type="x", code="y", message="[no] such voice"))
     view.on_event(2, StateChanged(state="thinking"))
     assert "error  [no] such voice" in output.getvalue()
+
+
+def test_a_failed_answer_is_shown() -> None:
+    output = io.StringIO()
+    view = TerminalView(Console(file=output, width=100), "fake")
+    failed = ModelResponseDoneEvent(
+        response_id="r", input_tokens=0, output_tokens=0, status="failed", reason="c", message="no brain"
+    )
+    view.on_event(1, failed)
+    view.on_event(2, ModelResponseDoneEvent(response_id="s", input_tokens=0, output_tokens=0, message="fine"))
+    assert "error  no brain" in output.getvalue()
+    assert "fine" not in output.getvalue()
 
 
 def test_the_live_part_shows_state_partial_and_level() -> None:

@@ -66,7 +66,7 @@ def test_a_session_that_only_transcribes_has_no_output() -> None:
         ({"supports_truncation": False}, TruncateItem("i", 10)),
         ({"supports_manual_turns": False}, CommitAudio()),
         ({"supports_tools": False}, SendToolResult("c", "x")),
-        ({"supports_item_editing": False}, CreateItem(item=Item(id=""))),
+        ({"supports_item_editing": False}, CreateItem(item=Item(id=""), previous_item_id="root")),
         ({"supports_item_editing": False}, DeleteItem("i")),
         ({"supports_item_editing": False}, RetrieveItem("i")),
         ({"supports_out_of_band": False}, CreateResponse(is_out_of_band=True)),

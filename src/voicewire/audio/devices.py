@@ -70,7 +70,7 @@ def list_devices() -> list[DeviceInfo]:
         DeviceInfo(
             index=index,
             name=str(device["name"]),
-            host_api=host_apis[device["hostapi"]],
+            host_api=host_apis[int(device["hostapi"])],
             input_channels=int(device["max_input_channels"]),
             output_channels=int(device["max_output_channels"]),
             default_sample_rate_hz=round(device["default_samplerate"]),

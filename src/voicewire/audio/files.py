@@ -40,6 +40,8 @@ BLOCK_SAMPLES: Final = 8192
 """Samples read from or written to a file at once."""
 LENGTH_TOLERANCE: Final[dict[str, float]] = {"MP3": 0.05}
 """How far a file may fall short of the length it claims; an MP3 without a length header only estimates it."""
+MIN_FILE_RATE_HZ: Final = 1000
+"""Lowest rate that a header may claim; below it, a small file would claim days of audio and fill the memory."""
 WAV_HEADER: Final = struct.Struct("<4sI4s4sIHHIIHH4sI")
 MAX_WAV_BYTES: Final = 0xFFFF_FFFF - WAV_HEADER.size
 UNKNOWN_LENGTH_BYTES: Final = 0x7FFF_0000
@@ -149,15 +151,18 @@ def _mono(block: Float32Array) -> Float32Array:
 
 def _open_blocks(path: Path, raw_format: AudioFormat | None) -> tuple[int, Iterator[Float32Array]]:
     """Open a file and return its rate and its blocks, each float32, (n, channels)."""
-    if path.is_dir():
-        raise AudioError(f"{str(path)!r} is a folder: name an audio file in it")
-    if not path.exists():
-        raise AudioError(
-            f"there is no file {str(path)!r}: check the path (the working folder is {str(Path.cwd())!r})"
-        )
     try:
+        if path.is_dir():
+            raise AudioError(f"{str(path)!r} is a folder: name an audio file in it")
+        if not path.exists():
+            raise AudioError(
+                f"there is no file {str(path)!r}: check the path (the working folder is {str(Path.cwd())!r})"
+            )
+        if not path.is_file():
+            # Reading a pipe twice, as a header and then as sound, loses data; opening an idle one never returns.
+            raise AudioError(f"{str(path)!r} is a pipe or a device: save the audio to a file and name that")
         size_bytes = path.stat().st_size
-        if not size_bytes and path.is_file():
+        if not size_bytes:
             raise AudioError(f"{str(path)!r} is empty (0 bytes): record or download it again")
         if FORMAT_BY_SUFFIX.get(path.suffix.lower()) == "raw":
             return _open_raw(path, raw_format)
@@ -201,6 +206,12 @@ def _open_sound(path: Path) -> tuple[int, Iterator[Float32Array]]:
     except AudioError as error:
         file.close()
         raise AudioError(f"{str(path)!r} makes impossible claims: {error}") from error
+    if rate_hz < MIN_FILE_RATE_HZ:
+        file.close()
+        raise AudioError(
+            f"{str(path)!r} makes impossible claims: its header says {rate_hz} Hz, and no speech is recorded "
+            f"below {MIN_FILE_RATE_HZ} Hz; correct the header or record it again"
+        )
     if not file.frames:
         file.close()
         raise AudioError(f"{str(path)!r} holds no audio, only a header: record or download it again")
@@ -329,7 +340,7 @@ def _floats_of(frame: AudioFrame) -> Float32Array:
         values = pcm16_to_float32(frame.data)
     else:
         values = pcm16_to_float32(decode(frame.data, encoding))
-    return values.reshape(-1, frame.format.channels)
+    return np.reshape(values, (-1, frame.format.channels))
 
 
 def _load_soundfile() -> Any:

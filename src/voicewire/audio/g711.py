@@ -40,7 +40,7 @@ def encode(pcm16: bytes, law: Law) -> bytes:
         AudioError: The number of bytes is odd, or the law is neither of the two.
     """
     table = _encode_table(_checked(law))
-    return table[pcm16_to_int16(pcm16).astype(np.int16, copy=False).view(np.uint16)].tobytes()
+    return table[pcm16_to_int16(pcm16).astype(np.uint16)].tobytes()
 
 
 def decode(data: bytes, law: Law) -> bytes:
@@ -68,7 +68,7 @@ def _checked(law: Law) -> Law:
 @lru_cache(maxsize=2)
 def _encode_table(law: Law) -> UInt8Array:
     """Return the code of each 16-bit value, indexed by the value read as unsigned; uint8, (65536,)."""
-    values = np.arange(65536, dtype=np.uint16).view(np.int16).astype(np.int32)
+    values = np.arange(65536, dtype=np.uint16).astype(np.int16).astype(np.int32)
     return _mu_codes(values) if law == "pcmu" else _a_codes(values)
 
 

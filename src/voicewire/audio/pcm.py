@@ -184,7 +184,7 @@ def down_mix(data: bytes, channels: int) -> bytes:
         )
     if channels == 1:
         return data
-    values = pcm16_to_int16(data).reshape(-1, channels)
+    values = np.reshape(pcm16_to_int16(data), (-1, channels))
     return int16_to_pcm16(round_to_int16(values.mean(axis=1, dtype=np.float64)))
 
 

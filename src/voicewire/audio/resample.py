@@ -93,7 +93,7 @@ def _phase_taps(up: int, down: int, half_samples: int) -> Float64Array:
     phase = (np.arange(up) / up)[:, np.newaxis]
     offset = np.arange(1 - half_samples, half_samples + 1)[np.newaxis, :]
     distance = phase - offset
-    inside = np.clip(1.0 - (distance / half_samples) ** 2, 0.0, None)
+    inside = np.maximum(1.0 - (distance / half_samples) ** 2, 0.0)
     window = np.where(inside > 0.0, np.i0(KAISER_BETA * np.sqrt(inside)), 0.0)
     taps = np.sinc(CUTOFF * distance / stretch) * window
     taps = np.rint(taps / taps.sum(axis=1, keepdims=True) * TAP_GRID)
@@ -111,7 +111,7 @@ def _filter(up: int, down: int) -> _Filter:
     half_samples = floor(HALF_WIDTH * max(up, down) / up)
     periods, groups, group = _layout(up, down, half_samples)
     group_step = group * down // up
-    outputs = np.arange(groups * group).reshape(groups, group)
+    outputs = np.reshape(np.arange(groups * group), (groups, group))
     first = outputs * down // up - group_step * np.arange(groups)[:, np.newaxis]
     span = int(first.max()) + 2 * half_samples
     # A group of whole periods repeats itself, so one table serves all.
@@ -252,7 +252,8 @@ class Resampler:
             self._n_in += len(values)
             self._n_out = self._n_in
             return values.astype(np.float32)
-        limited = np.clip(np.nan_to_num(values.astype(np.float64), nan=0.0), -FLOAT_LIMIT, FLOAT_LIMIT)
+        known = np.nan_to_num(values.astype(np.float64), nan=0.0)
+        limited = np.minimum(np.maximum(known, -FLOAT_LIMIT), FLOAT_LIMIT)
         on_grid: Float64Array = np.rint(limited * FLOAT_GRID) / FLOAT_GRID
         return self._run(self._filter, on_grid).astype(np.float32)
 
@@ -316,7 +317,7 @@ class Resampler:
     def _forget(self, table: _Filter, filled: int) -> None:
         """Drop the inputs that no later row can start in."""
         keep_from = self._n_out // table.up * table.down - (table.half_samples - 1) - self._base
-        self._work[: filled - keep_from] = self._work[keep_from:filled].copy()
+        self._work[: filled - keep_from] = np.copy(self._work[keep_from:filled])
         self._base += keep_from
         self._filled = filled - keep_from
 

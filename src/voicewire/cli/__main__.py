@@ -1,5 +1,5 @@
 """``python -m voicewire.cli``."""
 
-from voicewire.cli.main import run
+from voicewire.cli.entry import run
 
 run()

@@ -92,7 +92,9 @@ def read_facts(folder: Path) -> DemoFacts:
     audio = read_audio(folder / WAV_NAME, mono=False)
     if audio.format.channels != 2:
         raise ConfigError(f"{str(folder / WAV_NAME)!r} is not stereo; run `voicewire demo` again")
-    samples = pcm16_to_int16(audio.data).reshape(-1, 2)
+    import numpy as np
+
+    samples = np.reshape(pcm16_to_int16(audio.data), (-1, 2))
     marks: list[_Known] = []
     try:
         for line in (folder / EVENTS_NAME).read_bytes().splitlines():

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import functools
 import os
-import signal
 import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 import typer
 
+from voicewire.cli.entry import EXIT_INTERRUPTED
 from voicewire.errors import ConfigError, UnsupportedError, VoicewireError
 
 if TYPE_CHECKING:
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 
 EXIT_FAILURE: Final = 1
 EXIT_USAGE: Final = 2
-EXIT_INTERRUPTED: Final = 130
 DEBUG_VARIABLE: Final = "VOICEWIRE_DEBUG"
 
 P = ParamSpec("P")
@@ -101,27 +98,6 @@ def load_env_file(path: Path | None = None) -> None:
         else:
             value = value.partition(" #")[0].rstrip()
         os.environ.setdefault(name, value)
-
-
-@contextmanager
-def uninterrupted() -> Generator[None, None, None]:
-    """Lets a short piece of work (closing a recording) finish although the user presses Ctrl-C meanwhile.
-
-    The interrupt is raised afterwards. Only in the main thread.
-    """
-    pressed = False
-
-    def note(_number: int, _frame: FrameType | None) -> None:
-        nonlocal pressed
-        pressed = True
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        raise KeyboardInterrupt
 
 
 def megabytes(size_bytes: int) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from voicewire.cli.common import EXIT_FAILURE, command, console, uninterrupted
+from voicewire.cli.common import EXIT_FAILURE, command, console
 
 if TYPE_CHECKING:
     from voicewire.agent.tools import Tool
@@ -68,22 +68,17 @@ def weather_tool() -> Tool:
 
 
 def _talk(script: Scenario, folder: Path, output: Path, model_name: str) -> None:
-    import anyio
-
     from voicewire.audio.files import read_audio
     from voicewire.cli.opening import make_model
+    from voicewire.cli.signals import Interrupts
     from voicewire.recording.recorder import SessionRecorder
 
     model = make_model(model_name)
     rate_hz = model.capabilities.input_rates_hz[0]
     speech = [read_audio(folder / turn.file, sample_rate_hz=rate_hz).data for turn in script.turns]
     recorder = SessionRecorder(output, title=f"A conversation with {model.name}")
-    recorder.open()
-    try:
-        anyio.run(_converse, script, speech, model, recorder)
-    finally:
-        with uninterrupted():
-            recorder.close()
+    with Interrupts() as interrupts, recorder:
+        interrupts.run(partial(_converse, script, speech, model, recorder))
 
 
 async def _converse(

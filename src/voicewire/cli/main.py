@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -50,12 +49,7 @@ app.command("providers")(listing.providers)
 app.command("demo", hidden=True)(demo.demo)
 
 
-def run() -> None:
-    """Runs the program with the process's arguments; does not return."""
+def main() -> None:
+    """Runs the program with the process's arguments; ends with ``SystemExit``."""
     load_env_file()
     app()
-    sys.exit(0)
-
-
-if __name__ == "__main__":
-    run()

@@ -24,6 +24,7 @@ def make_model(name: str, *, brain: str | None = None, voice: str | None = None)
     Raises:
         UnknownModelError: No such model.
         ConfigError: A key is missing, or ``brain`` is given to a model that has its own.
+        ModelLoadError: The local engine's files are missing or damaged.
         UnsupportedError: No such voice; the message names those there are.
     """
     from voicewire.models.registry import create_model
@@ -31,13 +32,23 @@ def make_model(name: str, *, brain: str | None = None, voice: str | None = None)
     if name != "local":
         if brain:
             raise ConfigError(f"--brain belongs to the model 'local', not to {name!r}; leave one of them out")
-    elif not brain:
-        _show_notice_once()
+    else:
+        _check_weights()
+        if not brain:
+            _show_notice_once()
     model = create_model(name, brain=brain) if brain else create_model(name)
     known = _voices_of(model) if voice else ()
     if known and voice not in known:
         raise UnsupportedError(f"{model.name!r} has no voice {voice!r}; it has: {', '.join(known)}")
     return model
+
+
+def _check_weights() -> None:
+    """Says at once what the engine would say when the first conversation begins, which may be hours later."""
+    from voicewire.engine import weights
+
+    for name in (weights.SILERO_VAD, weights.SMART_TURN, weights.WHISPER):
+        weights.locate(name)
 
 
 def _voices_of(model: RealtimeModel) -> tuple[str, ...]:

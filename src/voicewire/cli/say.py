@@ -29,7 +29,10 @@ def say(
 ) -> None:
     """Speak a text with the embedded engine."""
     if output is not None and output.suffix.lower() not in _WRITABLE:
-        raise ConfigError(f"cannot write {output.suffix!r} files; name the output {', '.join(_WRITABLE)}")
+        raise ConfigError(
+            f"cannot tell what kind of file {str(output)!r} shall be: let its name end in "
+            f"one of {', '.join(_WRITABLE)}"
+        )
     frame = _spoken(sys.stdin.read() if text == "-" else text, voice, speed)
     if output is None:
         _play(frame)

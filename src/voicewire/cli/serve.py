@@ -26,11 +26,15 @@ def serve(
     api_keys: Annotated[
         str | None, typer.Option("--api-keys", help=f"A file with one key a line (or {KEYS_VARIABLE}).")
     ] = None,
+    tls_self_signed: Annotated[
+        str | None,
+        typer.Option(help="Serve over TLS, with a certificate that is made and kept in this folder."),
+    ] = None,
     brain: Annotated[
-        str | None, typer.Option(help="Brain of the local model: a GGUF file or a base URL.")
+        str | None, typer.Option(help="Brain of the local model: a GGUF file, or BASE_URL#MODEL.")
     ] = None,
 ) -> None:
-    """Serve models on the OpenAI realtime protocol."""
+    """Serve models on the protocols of OpenAI and Gemini."""
     from voicewire.cli.opening import make_model
     from voicewire.settings import get_settings
 
@@ -41,6 +45,7 @@ def serve(
         from voicewire.gateway.auth import read_api_keys
         from voicewire.gateway.server import serve as serve_models
         from voicewire.gateway.settings import GatewaySettings
+        from voicewire.gateway.tls import self_signed
     except ImportError as error:
         raise ConfigError(
             f"the gateway is not installed ({error}); run `pip install 'voicewire[gateway]'`"
@@ -51,10 +56,19 @@ def serve(
     elif listed := get_settings().secret("api_keys"):
         keys = tuple(key.strip() for key in listed.split(",") if key.strip())
 
+    tls = self_signed(tls_self_signed, host) if tls_self_signed else None
+
     def announce(url: str) -> None:
         console().print(f"listening on {url}", soft_wrap=True)
         console().print(f"models: {', '.join(served.name for served in models)}", soft_wrap=True)
         console().print(f"OpenAI clients: base URL {url}/v1", soft_wrap=True)
+        if tls is None:
+            console().print(
+                f"Gemini clients: base URL {url} (official ones need --tls-self-signed)", soft_wrap=True
+            )
+        else:
+            shown = f"GOOGLE_GEMINI_BASE_URL={url} SSL_CERT_FILE={tls.certificate}"
+            console().print(f"Gemini clients: {shown}", soft_wrap=True)
 
     settings = GatewaySettings.model_validate({"api_keys": keys})
-    serve_models(models, host=host, port=port, settings=settings, on_ready=announce)
+    serve_models(models, host=host, port=port, settings=settings, on_ready=announce, tls=tls)

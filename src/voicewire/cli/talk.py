@@ -87,8 +87,14 @@ def _name_files(folder: Path) -> None:
 
 
 def _check_input(path: Path | None) -> None:
-    if path is not None and not _is_file(path):
+    """Refuses what is no sound file before a folder is made or a model is loaded for it."""
+    from voicewire.audio.files import stream_audio
+
+    if path is None:
+        return
+    if not _is_file(path):
         raise AudioError(f"{str(path)!r} is not a file; give a WAV, FLAC, MP3 or OGG file to --input")
+    stream_audio(path, 1)  # opens it and looks at its header; the blocks are read later, by the source
 
 
 def _opened_recorder(stack: ExitStack, folder: Path, title: str) -> SessionRecorder:

@@ -11,7 +11,7 @@ from rich.text import Text
 from typing_extensions import Self
 
 from voicewire.audio.level import LevelMeter
-from voicewire.events.model import ModelErrorEvent, ModelInputTranscriptionDoneEvent
+from voicewire.events.model import ModelErrorEvent, ModelInputTranscriptionDoneEvent, ModelResponseDoneEvent
 from voicewire.recording.marks import Mark, PlayoutCut, StateChanged, ToolFinished
 from voicewire.recording.timeline import Speech, TimelineBuilder, Turn, Utterance, words_heard
 from voicewire.recording.waterfall import Waterfall, bar_text
@@ -102,6 +102,8 @@ class TerminalView:
                 self._print(Text(f"{'tool':>7}  {what.name}: {what.output}", style="magenta"))
             case ModelErrorEvent():
                 self._print(Text(f"{'error':>7}  {what.message}", style="red"))
+            case ModelResponseDoneEvent() if what.status == "failed":
+                self._print(Text(f"{'error':>7}  {what.message or what.reason}", style="red"))
             case _:
                 pass
 

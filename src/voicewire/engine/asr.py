@@ -17,7 +17,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import msgspec
 
@@ -77,7 +77,7 @@ class _Model(Protocol):
 
 
 class _Models(Protocol):
-    def Whisper(self, model_path: str, **options: object) -> _Model: ...  # noqa: N802  (the library's name)
+    def Whisper(self, model_path: str, **options: object) -> _Model: ...
 
 
 class _StorageView(Protocol):
@@ -90,7 +90,7 @@ class _Library(Protocol):
     @property
     def models(self) -> _Models: ...
     @property
-    def StorageView(self) -> _StorageView: ...  # noqa: N802  (the library's name)
+    def StorageView(self) -> _StorageView: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,8 @@ class _Options(Protocol):
 class _Library(Protocol):
     """The part of ``onnxruntime`` that is used."""
 
-    def SessionOptions(self) -> _Options: ...  # noqa: N802  (the library's name)
-    def InferenceSession(  # noqa: N802  (the library's name)
+    def SessionOptions(self) -> _Options: ...
+    def InferenceSession(
         self, model: str | bytes, options: _Options, *, providers: list[str]
     ) -> OnnxSession: ...
 

@@ -10,6 +10,9 @@ from typing_extensions import Self
 
 from voicewire.errors import AudioError, InvalidEventError
 
+_b64decode = pybase64.b64decode
+_b64encode = pybase64.b64encode_as_string
+
 
 class EventBase:
     """Root of every event and command: an immutable value with a ``type`` and a JSON form.
@@ -66,8 +69,9 @@ def type_name(event: EventBase | type[EventBase]) -> str:
 
 def with_type(data: object, event_type: str) -> object:
     """Fills in a missing ``type`` so that a tagged struct accepts plain field data."""
-    if isinstance(data, dict) and "type" not in data:
-        return {"type": event_type, **cast("dict[str, object]", data)}
+    if isinstance(data, dict):
+        fields = cast("dict[str, object]", data)
+        return fields if "type" in fields else {"type": event_type, **fields}
     return data
 
 
@@ -115,16 +119,18 @@ class AudioPayload:
         Raises:
             AudioError: The base64 text is not valid base64 (standard alphabet, padded).
         """
-        if self._pcm is None:
-            self._pcm = decode_base64(self._base64 or "")
-        return self._pcm
+        pcm = self._pcm
+        if pcm is None:
+            pcm = self._pcm = decode_base64(self._base64 or "")
+        return pcm
 
     @property
     def base64(self) -> str:
         """The bytes in base64 (standard alphabet, padded)."""
-        if self._base64 is None:
-            self._base64 = pybase64.b64encode_as_string(self._pcm or b"")
-        return self._base64
+        text = self._base64
+        if text is None:
+            text = self._base64 = _b64encode(self._pcm or b"")
+        return text
 
     @property
     def size_bytes(self) -> int:
@@ -148,7 +154,9 @@ def decode_base64(text: str) -> bytes:
         AudioError: A character outside the standard alphabet (the URL-safe one included), or bad padding.
     """
     try:
-        return pybase64.b64decode(text, validate=True)
+        return _b64decode(
+            text, None, True
+        )  # by position: naming ``validate`` doubles the cost of a 20 ms delta
     except ValueError as error:
         hint = (
             " (it uses the URL-safe alphabet; the standard one is due)" if "-" in text or "_" in text else ""

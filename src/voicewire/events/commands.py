@@ -17,7 +17,7 @@ from voicewire.events.session import Modality, SessionChange, ToolSpec
 _MAX_RATE_HZ = 192_000
 
 
-class AppendAudio:
+class AppendAudio(AudioPayload):
     """Appends audio to the user's input buffer.
 
     Args:
@@ -29,7 +29,7 @@ class AppendAudio:
         AudioError: An odd number of bytes of pcm16, or a rate outside 1 to 192000.
     """
 
-    __slots__ = ("_payload", "command_id", "encoding", "sample_rate_hz")
+    __slots__ = ("command_id", "encoding", "sample_rate_hz")
 
     def __init__(
         self,
@@ -39,30 +39,24 @@ class AppendAudio:
         encoding: Literal["pcm16", "pcmu", "pcma"] = "pcm16",
         command_id: str = "",
     ) -> None:
-        if not 0 < sample_rate_hz <= _MAX_RATE_HZ:
-            raise AudioError(f"sample_rate_hz is {sample_rate_hz!r}; give a rate from 1 to {_MAX_RATE_HZ}")
+        if type(sample_rate_hz) is not int or not 0 < sample_rate_hz <= _MAX_RATE_HZ:
+            raise AudioError(
+                f"sample_rate_hz is {sample_rate_hz!r}; give a whole number of hertz from 1 to {_MAX_RATE_HZ}"
+            )
         if isinstance(pcm, AudioPayload):
-            self._payload = pcm
+            self._pcm, self._base64 = pcm._pcm, pcm._base64
         else:
             if encoding == "pcm16" and len(pcm) % 2:
                 raise AudioError(
                     f"{len(pcm)} bytes are not a whole number of 16-bit samples; "
                     "keep the odd byte and send it with the next chunk"
                 )
-            self._payload = AudioPayload(pcm=bytes(pcm))
+            # A buffer that may still change is copied; bytes cannot.
+            self._pcm = pcm if type(pcm) is bytes else bytes(pcm)
+            self._base64 = None
         self.sample_rate_hz = sample_rate_hz
         self.encoding: Literal["pcm16", "pcmu", "pcma"] = encoding
         self.command_id = command_id
-
-    @property
-    def pcm(self) -> bytes:
-        """The audio bytes (decoded on first use if they came as base64)."""
-        return self._payload.pcm
-
-    @property
-    def base64(self) -> str:
-        """The audio as base64 text (encoded on first use if it came as bytes)."""
-        return self._payload.base64
 
     def __eq__(self, other: object) -> bool:
         return (

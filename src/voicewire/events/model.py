@@ -352,8 +352,9 @@ class ModelEvents:
         Raises:
             InvalidEventError: Not an event of this family, or a field is at fault.
         """
-        fields = data if isinstance(data, dict) else parse_json(data)
-        name = cast("dict[str, Any]", fields).get("type") if isinstance(fields, dict) else None
+        parsed = data if isinstance(data, dict) else parse_json(data)
+        fields = cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
+        name = fields.get("type")
         found = BY_TYPE.get(name) if isinstance(name, str) else None
         if found is None:
             raise InvalidEventError(f"not a model event: type is {name!r}")

@@ -48,8 +48,11 @@ def write_png(scene: Scene, path: Path, *, scale: float = 2.0, theme: Theme = "l
             case Text():
                 _draw_text(draw, primitive, scale, theme)
     part = path.with_name(path.name + ".part")
-    image.save(part, format="PNG", optimize=True)
-    part.replace(path)
+    try:
+        image.save(part, format="PNG", optimize=True)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @cache

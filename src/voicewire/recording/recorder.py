@@ -6,6 +6,7 @@ after every write, so a program that is killed leaves all but the last tenth of 
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -86,14 +87,15 @@ class SessionRecorder:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            for name in (HTML_NAME, PNG_NAME):
+                (self.folder / name).unlink(missing_ok=True)
             self._events = (self.folder / EVENTS_NAME).open("wb")
         except OSError as error:
             raise ConfigError(
-                f"cannot write into {str(self.folder)!r}: {error.strerror}; choose another folder"
+                f"cannot write into {str(self.folder)!r}: {error.strerror} "
+                f"({Path(error.filename or self.folder).name!r}); choose another folder"
             ) from error
         try:
-            for name in (HTML_NAME, PNG_NAME):
-                (self.folder / name).unlink(missing_ok=True)
             self._wav.open()
         except BaseException:
             self._events.close()
@@ -138,12 +140,21 @@ class SessionRecorder:
         finally:
             self._wav.close()
             if self._events is not None:
-                self._events.close()
+                # Every line was flushed or reported; closing tries once more with what a full disk refused.
+                with contextlib.suppress(OSError):
+                    self._events.close()
         if self._failure is not None:
-            raise ConfigError(
-                f"the recording in {str(self.folder)!r} is incomplete: {self._failure}"
-            ) from self._failure
-        self._draw()
+            raise self._incomplete(self._failure) from self._failure
+        try:
+            self._draw()
+        except OSError as error:
+            raise self._incomplete(error) from error
+
+    def _incomplete(self, error: OSError | ValueError) -> ConfigError:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        return ConfigError(
+            f"the recording in {str(self.folder)!r} is incomplete: {reason}; make room there and talk again"
+        )
 
     def _draw(self) -> None:
         duration_ms = self._track.written_samples * 1000 / RATE_HZ
@@ -155,8 +166,11 @@ class SessionRecorder:
             title=self.title,
         )
         part = self.folder / (HTML_NAME + ".part")
-        part.write_text(page_of(timeline, scene), encoding="utf-8")
-        part.replace(self.folder / HTML_NAME)
+        try:
+            part.write_text(page_of(timeline, scene), encoding="utf-8")
+            part.replace(self.folder / HTML_NAME)
+        finally:
+            part.unlink(missing_ok=True)
         write_png(scene, self.folder / PNG_NAME, scale=self._scale)
 
     def _put(self, job: Callable[[], None]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from voicewire.gateway.admission import Admission
     from voicewire.gateway.settings import GatewaySettings
+    from voicewire.gateway.tls import TlsFiles
     from voicewire.models.model import RealtimeModel
 
 
@@ -27,7 +28,10 @@ class ServedGateway:
 
 @asynccontextmanager
 async def serve(
-    model: str | RealtimeModel | Sequence[RealtimeModel] = "echo", *, settings: GatewaySettings | None = None
+    model: str | RealtimeModel | Sequence[RealtimeModel] = "echo",
+    *,
+    settings: GatewaySettings | None = None,
+    tls: TlsFiles | None = None,
 ) -> AsyncGenerator[ServedGateway, None]:
     """Runs a gateway while the context is open.
 
@@ -37,6 +41,7 @@ async def serve(
     Args:
         model: A model's name, such as ``echo`` or ``scripted:FILE``, or a model, or several.
         settings: Limits and keys. The default waits for no response when the context is left.
+        tls: Certificate to serve with, such as ``voicewire.gateway.tls.self_signed`` makes.
 
     Yields:
         Its addresses.
@@ -57,7 +62,7 @@ async def serve(
     app = create_app(create_model(model) if isinstance(model, str) else model, settings=limits)
     ready = anyio.Event()
     with bind("127.0.0.1", 0, needs_keys=not limits.api_keys) as listener:
-        server = GatewayServer(app, listener, on_ready=lambda _: ready.set(), handles_signals=False)
+        server = GatewayServer(app, listener, on_ready=lambda _: ready.set(), handles_signals=False, tls=tls)
 
         async def run() -> None:
             # Shielded: a cancelled server would leave its connections open; told to stop, it closes them.
@@ -69,7 +74,7 @@ async def serve(
             tasks.start_soon(run)
             await ready.wait()
             try:
-                yield ServedGateway(server.url, server.url.replace("http://", "ws://"), app.state.admission)
+                yield ServedGateway(server.url, server.url.replace("http", "ws", 1), app.state.admission)
             except Exception as error:
                 # Raised below, as it is: out of the task group it would come as an exception group.
                 failure = error

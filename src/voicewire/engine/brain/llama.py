@@ -260,7 +260,8 @@ class _Counter:
         """What one chunk means."""
         problem = chunk.get("error")
         if isinstance(problem, Mapping):
-            return [_Failure(str(cast("Mapping[str, object]", problem).get("message", problem)))]
+            fields = cast("Mapping[str, object]", problem)
+            return [_Failure(str(fields.get("message", fields)))]
         if problem is not None:
             return [_Failure(str(problem))]
         found: list[Piece | End | _Failure] = []

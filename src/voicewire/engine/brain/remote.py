@@ -161,10 +161,12 @@ _ERRORS: Final[Mapping[int, type[ProviderError]]] = {
 
 def _problem(response: httpx.Response) -> tuple[str, str]:
     try:
-        body: object = response.json()
+        problem: object = response.json()
     except ValueError:
         return response.text.strip()[:_LONGEST_MESSAGE], ""
-    problem = cast("dict[str, object]", body).get("error", body) if isinstance(body, dict) else body
+    if isinstance(problem, dict):
+        body = cast("dict[str, object]", problem)
+        problem = body.get("error", body)
     if isinstance(problem, dict):
         fields = cast("dict[str, object]", problem)
         message = fields.get("message") or fields.get("detail") or fields
@@ -278,7 +280,8 @@ def _chunk(data: str) -> _Chunk:
     if chunk.error:
         problem = chunk.error
         if isinstance(problem, dict):
-            problem = cast("dict[str, object]", problem).get("message", problem)
+            fields = cast("dict[str, object]", problem)
+            problem = fields.get("message", fields)
         raise ProviderUnavailable(
             f"the language model failed: {str(problem)[:_LONGEST_MESSAGE]}", provider="openai-compatible"
         )

@@ -206,7 +206,7 @@ def _value(
         return _number(name, schema, utterance, kind, taken)
     if kind == "array":
         items: object = schema.get("items")
-        inner = cast("JsonSchema", items) if isinstance(items, Mapping) else {}
+        inner: JsonSchema = cast("JsonSchema", items) if isinstance(items, Mapping) else {}
         return _array(name, inner, utterance, taken)
     if kind == "string":
         return _string(name, schema, utterance, taken, is_required=is_required)

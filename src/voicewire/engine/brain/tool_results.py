@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from voicewire.engine.brain.slots import words_of
 from voicewire.engine.brain.text import capitalise, listing
@@ -71,7 +71,7 @@ def _sentence(text: str) -> str:
 
 def _say(tool_name: str, value: object) -> str:
     if isinstance(value, Mapping):
-        return _say_object(tool_name, _entries(value))
+        return _say_object(tool_name, _entries(cast("object", value)))
     if isinstance(value, (list, tuple)):
         return _say_list(cast("Sequence[object]", value))
     if value is None or value is True:
@@ -88,8 +88,8 @@ def _say(tool_name: str, value: object) -> str:
     return f"The {' '.join(topic)} is {_plain(value)}." if topic else f"The result is {_plain(value)}."
 
 
-def _entries(value: Mapping[Any, Any]) -> dict[str, object]:
-    return {str(key): entry for key, entry in value.items()}
+def _entries(value: object) -> dict[str, object]:
+    return {str(key): entry for key, entry in cast("Mapping[object, object]", value).items()}
 
 
 def _say_list(values: Sequence[object]) -> str:
@@ -229,7 +229,7 @@ def _measure(key: str, value: object, unit: object = None) -> str:
 
 def _brief(value: object) -> str:
     if isinstance(value, Mapping):
-        fields = _entries(value)
+        fields = _entries(cast("object", value))
         name = next(
             (fields[key] for key in (*_SUBJECTS, *_SAYABLE) if isinstance(fields.get(key), str)), None
         )
