@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import gc
 import json
 import os
@@ -14,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import anyio
 import msgspec
@@ -22,17 +23,32 @@ import picows
 import pybase64
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+    from voicewire.models.model import RealtimeConnection
+
 BURST = {20: 6000, 100: 2000}
 SENDS = {20: 5000, 100: 2500}
-_SENDS_A_TURN = 25
+_SENDS_A_BATCH = 25
+_BATCH_PAUSE_S = 0.002
+
+
+class Heard(NamedTuple):
+    """What came of one response; the same for every driver, or it did not do the same work."""
+
+    audio_bytes: int
+    """Decoded bytes of its audio."""
+    words: int
+    """Transcript deltas."""
 
 
 class Peer(Protocol):
     """One connected session of a driver."""
 
     async def respond(self) -> None: ...
-    async def drain(self) -> int:
-        """Takes events until the response ends; gives the decoded bytes."""
+    async def drain(self) -> Heard:
+        """Takes events until the response ends."""
         ...
 
     async def append(self, pcm: bytes) -> None: ...
@@ -112,12 +128,12 @@ class FloorPeer(WSListener):
 
     async def respond(self) -> None:
         assert self.transport is not None
-        self.total = 0
+        self.total = self.words = 0
         self.transport.send(WSMsgType.TEXT, b'{"type":"response.create"}')
 
-    async def drain(self) -> int:
+    async def drain(self) -> Heard:
         await self.ready()
-        return self.total
+        return Heard(self.total, self.words)
 
     async def append(self, pcm: bytes) -> None:
         assert self.transport is not None
@@ -166,7 +182,7 @@ class IterPeer(FloorPeer):
             await self.waiter
         return self.queue.popleft()
 
-    async def drain(self) -> int:
+    async def drain(self) -> Heard:
         async for event in self:
             if type(event) is AudioDelta:
                 self.total += len(pybase64.b64decode(event.delta))
@@ -174,7 +190,7 @@ class IterPeer(FloorPeer):
                 self.words += 1
             elif type(event) is Done:
                 break
-        return self.total
+        return Heard(self.total, self.words)
 
 
 async def open_floor(stack: AsyncExitStack, url: str, mode: str, kind: type[FloorPeer] = FloorPeer) -> Peer:
@@ -189,17 +205,22 @@ async def open_iter(stack: AsyncExitStack, url: str, mode: str) -> Peer:
     return await open_floor(stack, url, mode, IterPeer)
 
 
-# ---------------------------------------------------------------- the narrow door
+# ---------------------------------------------------------------- the narrow door, and the core behind it
 
 
-async def open_voicewire(stack: AsyncExitStack, url: str, mode: str) -> Peer:
-    from voicewire.events import AppendAudio, CommitAudio, CreateResponse, ModelEvents
+async def open_door(stack: AsyncExitStack, url: str, mode: str) -> RealtimeConnection:
     from voicewire.events.session import SessionConfig
     from voicewire.models import create_model
 
     model = create_model(f"openai:{mode}", api_key="bench", base_url=f"{url}/v1")
     opened = model.open(config=SessionConfig(turn_detection=None, transcription=None))
-    connection = await stack.enter_async_context(opened)
+    return await stack.enter_async_context(opened)
+
+
+async def open_voicewire(stack: AsyncExitStack, url: str, mode: str) -> Peer:
+    from voicewire.events import AppendAudio, CommitAudio, CreateResponse, ModelEvents
+
+    connection = await open_door(stack, url, mode)
     audio, word, done = (
         ModelEvents.ModelResponseAudioDeltaEvent,
         ModelEvents.ModelResponseAudioTranscriptDeltaEvent,
@@ -210,7 +231,7 @@ async def open_voicewire(stack: AsyncExitStack, url: str, mode: str) -> Peer:
         async def respond(self) -> None:
             await connection.send(CreateResponse())
 
-        async def drain(self) -> int:
+        async def drain(self) -> Heard:
             total = words = 0
             async for event in connection:
                 if type(event) is audio:
@@ -219,7 +240,7 @@ async def open_voicewire(stack: AsyncExitStack, url: str, mode: str) -> Peer:
                     words += 1
                 elif type(event) is done:
                     break
-            return total
+            return Heard(total, words)
 
         async def append(self, pcm: bytes) -> None:
             await connection.send(AppendAudio(pcm, 24000))
@@ -233,23 +254,70 @@ async def open_voicewire(stack: AsyncExitStack, url: str, mode: str) -> Peer:
     return DoorPeer()
 
 
+async def open_core(stack: AsyncExitStack, url: str, mode: str) -> Peer:
+    """Every event through the conversation core, and what it lets through taken as an application would."""
+    from voicewire.conversation.session import ConversationSession, PlayAudio, SendCommand
+    from voicewire.events import AppendAudio, CommitAudio, CreateResponse, ModelEvents
+    from voicewire.events.commands import Command
+
+    connection = await open_door(stack, url, mode)
+    session = ConversationSession(connection.config)
+    word, done = ModelEvents.ModelResponseAudioTranscriptDeltaEvent, ModelEvents.ModelResponseDoneEvent
+
+    async def order(command: Command) -> None:
+        for output in session.command(command):
+            if type(output) is SendCommand:
+                await connection.send(output.command)
+
+    class CorePeer:
+        async def respond(self) -> None:
+            await order(CreateResponse())
+
+        async def drain(self) -> Heard:
+            total = words = 0
+            async for event in connection:
+                for output in session.receive(event):
+                    if type(output) is PlayAudio:
+                        total += len(output.event.pcm)
+                    elif type(output) is word:
+                        words += 1
+                    elif type(output) is done:
+                        return Heard(total, words)
+            return Heard(total, words)
+
+        async def append(self, pcm: bytes) -> None:
+            await order(AppendAudio(pcm, 24000))
+
+        async def commit(self) -> None:
+            await order(CommitAudio(respond=False))
+            async for event in connection:
+                session.receive(event)
+                if type(event) is ModelEvents.ModelInputCommittedEvent:
+                    return
+
+    return CorePeer()
+
+
 # ---------------------------------------------------------------- the openai SDK
 
 
-async def open_openai(stack: AsyncExitStack, url: str, mode: str) -> Peer:
+@functools.cache
+def sdk_client(url: str) -> AsyncOpenAI:
+    """One client for all sessions, as its documentation advises: each holds TLS settings of its own."""
     from openai import AsyncOpenAI
 
-    client = await stack.enter_async_context(
-        AsyncOpenAI(api_key="bench", base_url=url.replace("ws", "http") + "/v1")
-    )
-    connection = await stack.enter_async_context(client.realtime.connect(model=mode))
+    return AsyncOpenAI(api_key="bench", base_url=url.replace("ws", "http") + "/v1")
+
+
+async def open_openai(stack: AsyncExitStack, url: str, mode: str) -> Peer:
+    connection = await stack.enter_async_context(sdk_client(url).realtime.connect(model=mode))
     await connection.session.update(session={"type": "realtime"})
 
     class SdkPeer:
         async def respond(self) -> None:
             await connection.response.create()
 
-        async def drain(self) -> int:
+        async def drain(self) -> Heard:
             total = words = 0
             async for event in connection:
                 if event.type == "response.output_audio.delta":
@@ -258,7 +326,7 @@ async def open_openai(stack: AsyncExitStack, url: str, mode: str) -> Peer:
                     words += 1
                 elif event.type == "response.done":
                     break
-            return total
+            return Heard(total, words)
 
         async def append(self, pcm: bytes) -> None:
             await connection.input_audio_buffer.append(audio=base64.b64encode(pcm).decode())
@@ -274,9 +342,10 @@ async def open_openai(stack: AsyncExitStack, url: str, mode: str) -> Peer:
 
 Open = Callable[[AsyncExitStack, str, str], Awaitable[Peer]]
 DRIVERS: dict[str, Open] = {
-    "floor:callback": open_floor,
+    "floor:msgspec": open_floor,
     "floor:iter": open_iter,
     "voicewire": open_voicewire,
+    "voicewire + core": open_core,
     "openai SDK": open_openai,
 }
 
@@ -295,24 +364,29 @@ async def receive(open_peer: Open, url: str, duration_ms: int) -> tuple[float, f
             await peer.respond()
             got = await peer.drain()
             best.append((time.process_time() - cpu, time.perf_counter() - wall))
-            assert got == count * duration_ms * 48, f"{got} bytes came"
+            assert got == Heard(count * duration_ms * 48, count // 4), f"{got} came"
         cpu, wall = sorted(best)[1]
     return cpu / count * 1e6, wall / count * 1e6
 
 
 async def transmit(open_peer: Open, url: str, duration_ms: int) -> float:
-    """CPU microseconds per appended chunk, kernel included."""
+    """CPU microseconds per appended chunk, kernel included.
+
+    In batches with a pause after each, so that the provider has room for all of a batch: sending into a full
+    socket is only a copy into a buffer, which the driver that notices its peer does not even do.
+    """
     pcm = os.urandom(48 * duration_ms)
-    count = SENDS[duration_ms]
+    cpu = 0.0
     async with AsyncExitStack() as stack:
         peer = await open_peer(stack, url, "sink-20-0")
-        cpu = time.process_time()
-        for number in range(count):
-            await peer.append(pcm)
-            if number % _SENDS_A_TURN == 0:
-                await asyncio.sleep(0)
+        for _ in range(SENDS[duration_ms] // _SENDS_A_BATCH):
+            began = time.process_time()
+            for _ in range(_SENDS_A_BATCH):
+                await peer.append(pcm)
+            cpu += time.process_time() - began
+            await asyncio.sleep(_BATCH_PAUSE_S)
         await peer.commit()
-        return (time.process_time() - cpu) / count * 1e6
+    return cpu / SENDS[duration_ms] * 1e6
 
 
 async def duplex(open_peer: Open, url: str, sessions: int, seconds: float) -> dict[str, float]:
@@ -328,12 +402,12 @@ async def duplex(open_peer: Open, url: str, sessions: int, seconds: float) -> di
         opened_kb = rss_kb()
         late_ms: list[float] = []
         loop = asyncio.get_running_loop()
-        cpu = time.process_time()
+        cpu, queued = time.process_time(), queued_s()
         began = loop.time()
-        totals: list[int] = []
+        heard: list[Heard] = []
 
         async def drain(peer: Peer) -> None:
-            totals.append(await peer.drain())
+            heard.append(await peer.drain())
 
         async with anyio.create_task_group() as tasks:
             for peer in peers:
@@ -347,12 +421,14 @@ async def duplex(open_peer: Open, url: str, sessions: int, seconds: float) -> di
                 await asyncio.sleep(max(0.0, due - loop.time()))
                 late_ms.append((loop.time() - due) * 1e3)
         used, wall = time.process_time() - cpu, loop.time() - began
-        assert totals == [count * 960] * sessions
+        waited = queued_s() - queued
+        assert heard == [Heard(count * 960, (count + 3) // 4)] * sessions
         after_kb = rss_kb()
     return {
         "sessions": sessions,
         "cpu_ms_per_session_s": used / sessions / seconds * 1e3,
         "cpu_share": used / wall,
+        "waited_share": waited / wall,
         "late_p99_ms": statistics.quantiles(late_ms, n=100)[98],
         "overrun": wall / seconds,
         "open_kb": (opened_kb - before_kb) / sessions,
@@ -363,6 +439,12 @@ async def duplex(open_peer: Open, url: str, sessions: int, seconds: float) -> di
 def rss_kb() -> float:
     with open("/proc/self/statm", encoding="ascii") as file:
         return int(file.read().split()[1]) * resource.getpagesize() / 1024
+
+
+def queued_s() -> float:
+    """Seconds this process was ready to run while others had its core: why a loop is late that has time."""
+    with open("/proc/self/schedstat", encoding="ascii") as file:
+        return int(file.read().split()[1]) / 1e9
 
 
 async def connect_time(open_peer: Open, url: str) -> float:

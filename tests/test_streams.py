@@ -177,9 +177,9 @@ async def test_a_second_reader_is_refused() -> None:
 
 
 async def test_a_reader_of_a_full_stream_lets_others_run() -> None:
-    stream = stream_of_ints(max_items=1000)
+    stream = stream_of_ints(max_items=4000)
     turns = 0
-    for number in range(1000):
+    for number in range(4000):
         stream.put_nowait(number)
     stream.close()
 
@@ -191,7 +191,7 @@ async def test_a_reader_of_a_full_stream_lets_others_run() -> None:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(count_turns)
-        assert [number async for number in stream] == list(range(1000))
+        assert [number async for number in stream] == list(range(4000))
         tasks.cancel_scope.cancel()
     assert turns >= 5
 

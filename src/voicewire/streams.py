@@ -150,7 +150,7 @@ class BoundedStream(Generic[T]):
         return StreamStatistics(
             name=self._name,
             depth_items=len(self._items),
-            high_water_items=max(self._high_water_items, len(self._items)),
+            high_water_items=self._high_water_items,
             dropped_items=self._dropped_items,
             weight=self._weight,
             dropped_weight=self._dropped_weight,
@@ -171,17 +171,20 @@ class BoundedStream(Generic[T]):
         if self._is_closed:
             raise SessionClosed(f"stream {self._name!r} is closed")
         items = self._items
-        if self._max_weight is None:
+        max_weight = self._max_weight
+        if max_weight is None:
             if len(items) >= self._max_items:
                 self._make_room(0)
         else:
             if weight is None:
                 weight = self._weigh(item) if self._weigh is not None else 1
-            if len(items) >= self._max_items or self._weight + weight > self._max_weight:
+            if self._weight + weight > max_weight or len(items) >= self._max_items:
                 self._make_room(weight)
             self._weights.append(weight)
             self._weight += weight
         items.append(item)
+        if len(items) > self._high_water_items:
+            self._high_water_items = len(items)
         waiter = self._waiter
         if waiter is not None:
             self._waiter = None
@@ -257,6 +260,7 @@ class BoundedStream(Generic[T]):
             self._items.append(item)
             if self._max_weight is not None:
                 self._weights.append(0)
+        self._high_water_items = max(self._high_water_items, len(self._items))
         self._is_closed = True
         self._end = error
         waiter, self._waiter = self._waiter, None
@@ -269,18 +273,10 @@ class BoundedStream(Generic[T]):
         return self
 
     async def __anext__(self) -> T:
-        if not self._items:
-            await self._wait()
-        elif self._taken_in_a_row >= _ITEMS_PER_TURN:
-            self._taken_in_a_row = 0
-            await asyncio.sleep(0)
-            if not self._items:  # another task, or ``clear``, was faster
-                await self._wait()
-        # The body of `_take`, spelled out: a call costs a tenth of the whole budget of a delta.
         items = self._items
-        depth = len(items)
-        if depth > self._high_water_items:
-            self._high_water_items = depth
+        if not items or self._taken_in_a_row >= _ITEMS_PER_TURN:
+            await self._suspend()
+        # The body of `_take`, spelled out: a call costs a fiftieth of the whole budget of a delta.
         self._taken_in_a_row += 1
         if self._max_weight is not None:
             self._weight -= self._weights.popleft()
@@ -289,24 +285,22 @@ class BoundedStream(Generic[T]):
         return items.popleft()
 
     def _take(self) -> T:
-        depth = len(self._items)
-        if depth > self._high_water_items:
-            self._high_water_items = depth
         if self._max_weight is not None:
             self._weight -= self._weights.popleft()
-        item = self._items.popleft()
         if self._room_waiters:
             self._wake_putter()
-        return item
+        return self._items.popleft()
 
-    async def _wait(self) -> None:
-        """Waits until there is an item; raises the end when there will be none."""
+    async def _suspend(self) -> None:
+        """Lets the loop run, then waits until there is an item; raises the end when there will be none."""
         if self._waiter is not None:
             raise LocalProtocolError(
                 f"stream {self._name!r} is already being read; only one task may read it"
             )
         self._taken_in_a_row = 0
-        while not self._items:
+        if self._items:
+            await asyncio.sleep(0)
+        while not self._items:  # after the sleep too: another task, or ``clear``, may have been faster
             if self._is_closed:
                 if self._end is not None:
                     raise self._end
@@ -336,8 +330,6 @@ class BoundedStream(Generic[T]):
                 f"stream {self._name!r} is full ({len(self._items)} items wait); await put()"
             )
         while self._items and not self._has_room(weight):
-            depth = len(self._items)
-            self._high_water_items = max(self._high_water_items, depth)
             self._dropped_items += 1
             if self._max_weight is not None:
                 dropped = self._weights.popleft()

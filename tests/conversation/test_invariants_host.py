@@ -178,6 +178,7 @@ class HostMachine(RuleBasedStateMachine):
             self.is_deferred = False
         else:
             self.is_owed = True
+            self.vad_configs.clear()
         return self.take(outputs)
 
     @rule(role=st.sampled_from(["user", "system"]), respond=st.booleans(), text=st.sampled_from(WORDS))
@@ -187,6 +188,14 @@ class HostMachine(RuleBasedStateMachine):
             self.ask(command)
         else:
             self.command(command)
+
+    @rule(respond=st.booleans(), between=st.booleans())
+    def send_text_and_create(self, respond: bool, between: bool) -> None:
+        """What a program does that does not know whether asking is needed."""
+        self.send_text("user", respond, "Yes! ")
+        if between:
+            self.append_by_command(480, 24000)
+        self.create_response(False, None)
 
     @rule(samples=st.sampled_from([0, 1, 480, 2400, 2401, 24000]))
     def append(self, samples: int) -> None:
@@ -227,6 +236,8 @@ class HostMachine(RuleBasedStateMachine):
             return
         self.absorbs = False
         self.may_start = 0 if aside else 1
+        if not aside and was_active is None:
+            self.vad_configs.clear()
         outputs = self.take(self.host.receive(command, now_ms=self.now_ms))
         refusals = [o for o in outputs if isinstance(o, m.ModelErrorEvent)]
         if 6 in self.watched:
@@ -248,15 +259,19 @@ class HostMachine(RuleBasedStateMachine):
             ]
 
     @precondition(lambda self: any(item.role == "assistant" for item in self.host.items))
-    @rule(pick=st.integers(0, 20), ms=st.sampled_from([-1, 0, 1, 10, 50, 99, 110, 500, 5000]))
-    def truncate(self, pick: int, ms: int) -> None:
-        items = [item.id for item in self.host.items if item.role == "assistant"] or ["nothing"]
+    @rule(
+        pick=st.integers(0, 20), ms=st.sampled_from([-1, 0, 1, 50]), off=st.sampled_from([-60, 0, 1, 20, 21])
+    )
+    def truncate(self, pick: int, ms: int, off: int) -> None:
+        items = [item.id for item in self.host.items if item.role == "assistant"]
         item_id = items[pick % len(items)]
+        if pick % 2:
+            ms = self.generated.get(item_id, 0) * 1000 // RATE_HZ + off
         outputs = self.command(c.TruncateItem(item_id, ms, command_id="cut"))
         if 8 in self.watched:
             assert len(outputs) == 1, "one answer, an acknowledgement or an error"
             is_cut = isinstance(outputs[0], m.ModelItemTruncatedEvent)
-            assert is_cut == (0 <= ms and not isinstance(outputs[0], m.ModelErrorEvent))
+            assert is_cut or isinstance(outputs[0], m.ModelErrorEvent)
             if is_cut and ms == 0:
                 assert item_id not in [item.id for item in self.host.history()]
 
@@ -522,7 +537,7 @@ class HostMachine(RuleBasedStateMachine):
         assert not {i for i, ms in self.truncated.items() if ms == 0} & {i.id for i in self.host.history()}
 
     def teardown(self) -> None:
-        close = {"code": 1006, "reason": "cut", "is_expected": False, "now_ms": self.now_ms}
+        close: dict[str, Any] = {"code": 1006, "reason": "cut", "is_expected": False, "now_ms": self.now_ms}
         self.take(self.host.close(**close))
         self.watch.at_the_end()
         if 13 in self.watched:

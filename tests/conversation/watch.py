@@ -46,8 +46,7 @@ class Watch:
             case m.ModelItemDoneEvent():
                 self._item_done(event)
             case m.ModelItemDeletedEvent():
-                if event.item_id in self.order:
-                    self.order.remove(event.item_id)
+                self._deleted(event.item_id)
             case m.ModelInputStartedEvent():
                 self._started(event)
             case m.ModelInputDoneEvent():
@@ -106,6 +105,14 @@ class Watch:
         self.finished.add(item.id)
         self.statuses[item.id] = item.status
         self.undone.pop(item.id, None)
+
+    def _deleted(self, item_id: str) -> None:
+        """The id of an item that is gone may be used again, as clients do that rewrite their history."""
+        if item_id in self.order:
+            self.order.remove(item_id)
+        if item_id not in self.undone:
+            self.statuses.pop(item_id, None)
+            self.finished.discard(item_id)
 
     def _started(self, event: m.ModelInputStartedEvent) -> None:
         if 5 in self.watched:

@@ -227,7 +227,7 @@ def test_memory_is_bounded() -> None:
             server_sample("response.output_audio.delta", item_id=f"item_{n}"),
             server_sample("conversation.item.added", item={**USER, "id": f"user_{n}"}),
         )
-    assert len(codec._deltas._generated) <= 1024
+    assert len(codec._deltas._parts) <= 1024
     assert len(codec._responses.announced) <= 1024
 
 

@@ -1,4 +1,4 @@
-"""The heard ledger: every stretch of agent speech moves generated -> sent -> played -> heard, in samples, with its words.
+"""The heard ledger: agent speech moves generated -> sent -> played -> heard, in samples, with its words.
 
 Captions, history, truncation, recording and reports read this one ledger.
 """
@@ -203,7 +203,7 @@ class HeardLedger:
         return stretch
 
     def played(self, stretch: Stretch, samples: int) -> None:
-        """The playout has played so many of its samples in all; never more than were generated, never fewer than before."""
+        """So many of its samples were played in all; clamped to those generated, never fewer than before."""
         samples = min(samples, stretch.generated)
         if samples > stretch.played:
             stretch.played = samples

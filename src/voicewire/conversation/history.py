@@ -34,7 +34,8 @@ def valid_history(items: Iterable[Item], ledger: HeardLedger, *, with_open: bool
             if item.status == "completed":
                 history += [item, outputs.get(item.call_id) or cancelled_result(item)]
         elif item.role != "assistant":
-            history.append(item)
+            if item.status != "in_progress":
+                history.append(item)
         elif item.status != "in_progress" or with_open:
             heard = heard_item(item, ledger)
             if heard is not None:

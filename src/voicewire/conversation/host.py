@@ -1,7 +1,7 @@
 """The provider's side of a conversation: commands and the model's facts in, events and work orders out.
 
-Pure and single-writer: no clock, no I/O. Whoever owns a host calls it from one task, emits the events in the order given
-and carries out the orders. Used by ``echo``, ``scripted`` and the embedded engine.
+Pure and single-writer: no clock, no I/O. Whoever owns a host calls it from one task, emits the events in the
+order given and carries out the orders. Used by ``echo``, ``scripted`` and the embedded engine.
 """
 
 from __future__ import annotations

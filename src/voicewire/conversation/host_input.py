@@ -65,11 +65,7 @@ class InputSide:
         if self._core.is_closed or samples <= 0:
             return
         self.keep_from_sample += samples
-        turn = self._core.turns.turn
-        if turn is not None:
-            turn.start_sample = max(turn.start_sample, self.keep_from_sample)
-            if turn.end_sample is not None:
-                turn.end_sample = max(turn.end_sample, turn.start_sample)
+        self._core.turns.forget_before(self.keep_from_sample)
         self._core.emit(
             ModelAudioDroppedEvent(
                 samples=samples, sample_rate_hz=self.rate_hz, direction="input", reason=reason

@@ -151,9 +151,14 @@ class SessionCore:
         if not self.has_playout:
             self.ledger.settle(now_ms)
         unheard = [s for s in self.ledger.current if not s.is_whole and s.generation <= self.generation]
-        if active is None and not self.responses.open and not unheard:
+        beside = [response for response in self.responses.open if response.is_out_of_band]
+        if active is None and not unheard and not any(response.is_sounding for response in beside):
             return
         self.generation += 1
+        for response in beside:
+            # What runs beside the conversation in silence has nothing to do with who is speaking.
+            if not response.is_sounding:
+                response.generation = self.generation
         if unheard or not self.has_playout:
             self.emit(FlushPlayout(self.generation))
         if active is not None and (by_application or not self.interrupts_by_itself):
@@ -176,7 +181,7 @@ class SessionCore:
             if self.supports_truncation and is_worth_it and not self.is_closed:
                 heard_ms = stretch.ms_of(stretch.heard)
                 self.emit(SendCommand(TruncateItem(stretch.item_id, heard_ms, stretch.content_index)))
-            if stretch.heard == 0 and not self._is_open_item(stretch.item_id):
+            if stretch.heard == 0 and not self.is_open_item(stretch.item_id):
                 self.items.remove(stretch.item_id)
 
     def cancel_tool(self, call_id: str) -> None:
@@ -186,11 +191,12 @@ class SessionCore:
             self.emit(SendCommand(SendToolResult(call_id, CANCELLED_OUTPUT, respond=False)))
 
     def cancel_locally(self, call_id: str) -> None:
-        """The session is over: nobody waits for this call any more."""
+        """Nobody waits for this call any more: the session is over, or the call was deleted."""
         if self.tools.answered(call_id) is not None:
             self.emit(CancelTool(call_id))
 
-    def _is_open_item(self, item_id: str) -> bool:
+    def is_open_item(self, item_id: str) -> bool:
+        """Whether an open response is still making this item."""
         return any(item_id in response.announced for response in self.responses.open)
 
     # ------------------------------------------------------------------ state

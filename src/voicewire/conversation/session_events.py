@@ -39,6 +39,7 @@ class EventReader:
             m.ModelItemDeletedEvent: replies.item_deleted,
             m.ModelInputStartedEvent: self._input_started,
             m.ModelInputDoneEvent: self._input_done,
+            m.ModelInputCommittedEvent: self._input_committed,
             m.ModelInputClearedEvent: self._input_cleared,
             m.ModelInputTranscriptionDeltaEvent: self._input_words,
             m.ModelInputTranscriptionDoneEvent: self._input_final,
@@ -129,6 +130,11 @@ class EventReader:
         core.is_awaiting = detection is not None and detection.create_response
         core.emit(event)
 
+    def _input_committed(self, event: m.ModelInputCommittedEvent, now_ms: int) -> None:
+        if not self._core.turns.is_speaking:
+            self._core.turns.take(0)
+        self._core.emit(event)
+
     def _input_cleared(self, event: m.ModelInputClearedEvent, now_ms: int) -> None:
         self._close_speech()
         self._core.turns.take(0)
@@ -139,8 +145,9 @@ class EventReader:
         """Supplies the end of speech that was never reported."""
         turn = self._core.turns.turn
         if self._core.turns.is_speaking and turn is not None:
-            self._core.turns.stop(turn.start_sample)
-            self._core.emit(m.ModelInputDoneEvent(item_id=turn.item_id, audio_end_ms=turn.start_sample))
+            at_ms = self._core.turns.floor_sample
+            self._core.turns.stop(at_ms)
+            self._core.emit(m.ModelInputDoneEvent(item_id=turn.item_id, audio_end_ms=at_ms))
 
     def _input_words(self, event: m.ModelInputTranscriptionDeltaEvent, now_ms: int) -> None:
         if event.item_id in self._core.transcripts:

@@ -212,7 +212,7 @@ class ReplyReader:
         if response is None:
             response = core.responses.get(event.response_id or "")
             is_late = response is None and event.response_id is not None
-            if core.known.get(item.id, False) or (is_late and item.id not in core.known):
+            if is_late or core.known.get(item.id, False):
                 core.dropped_events += 1
                 return
         if item.id not in core.known:
@@ -226,6 +226,9 @@ class ReplyReader:
                 core.items.replace(core.with_transcript(msgspec.structs.replace(item, status=_final(item))))
         if item.kind == "function_call_output":
             core.tools.answered(item.call_id or "")
+        if response is not None and event.response_id not in (None, response.response_id):
+            # The response that announced the item owns it, whatever the event says.
+            event = msgspec.structs.replace(event, response_id=response.response_id)
         if item.status == "in_progress":
             event = msgspec.structs.replace(event, item=msgspec.structs.replace(item, status="incomplete"))
         core.emit(event)
@@ -242,8 +245,11 @@ class ReplyReader:
         core = self._core
         item = core.items.remove(event.item_id)
         core.ledger.forget(event.item_id)
+        if not core.is_open_item(event.item_id):
+            core.known.pop(event.item_id, None)
         if item is not None and item.kind == "function_call":
-            core.tools.forget(item.call_id or "")
+            # The call is not forgotten: a provider that repeats it must not have the tool run again.
+            core.cancel_locally(item.call_id or "")
         core.emit(event)
 
 

@@ -66,6 +66,14 @@ class TurnTracker:
         self._floor_sample = end_sample
         return self.turn
 
+    def forget_before(self, sample: int) -> None:
+        """Audio before this position is gone: the open turn begins there at the earliest, as does all that follows."""
+        self._floor_sample = max(self._floor_sample, sample)
+        if self.turn is not None:
+            self.turn.start_sample = max(self.turn.start_sample, sample)
+            if self.turn.end_sample is not None:
+                self.turn.end_sample = max(self.turn.end_sample, sample)
+
     def take(self, until_sample: int) -> Turn | None:
         """The open turn leaves the tracker, committed or thrown away; speech must have stopped.
 

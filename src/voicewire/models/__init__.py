@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from voicewire.models.azure import AzureOpenAIRealtimeModel
     from voicewire.models.echo import EchoRealtimeModel
+    from voicewire.models.gemini import GeminiRealtimeModel
     from voicewire.models.model import Capabilities, RealtimeConnection, RealtimeModel
     from voicewire.models.openai import OpenAIRealtimeModel
     from voicewire.models.queue_door import RealtimeModelBase
@@ -22,6 +23,7 @@ _HOME = {
     "AzureOpenAIRealtimeModel": "azure",
     "Capabilities": "model",
     "EchoRealtimeModel": "echo",
+    "GeminiRealtimeModel": "gemini",
     "OpenAIRealtimeModel": "openai",
     "RealtimeConnection": "model",
     "RealtimeModel": "model",
@@ -38,6 +40,7 @@ __all__ = [
     "AzureOpenAIRealtimeModel",
     "Capabilities",
     "EchoRealtimeModel",
+    "GeminiRealtimeModel",
     "OpenAIRealtimeModel",
     "RealtimeConnection",
     "RealtimeModel",

@@ -23,8 +23,13 @@ Block = Mapping[str, Any]
 
 def kind_of(block: object) -> str:
     """The type of a block; empty when it is no block at all."""
-    kind = cast("Block", block).get("type") if isinstance(block, Mapping) else None
+    kind = _fields(block).get("type")
     return kind if isinstance(kind, str) else ""
+
+
+def _fields(value: object) -> Block:
+    """A JSON object; empty for anything else."""
+    return cast("Block", value) if isinstance(value, Mapping) else {}
 
 
 async def command_of(block: Block, *, sample_rate_hz: int) -> Command:
@@ -69,7 +74,7 @@ def _output_text(output: object) -> str:
         raise InvalidEventError("a tool_result block needs 'output': a text or a list of blocks")
     texts: list[str] = []
     for part in cast("Sequence[object]", output):
-        fields = cast("Block", part) if isinstance(part, Mapping) else {}
+        fields = _fields(part)
         text = fields.get("text")
         texts.append(text if isinstance(text, str) else f"[{fields.get('type', type(part).__name__)}]")
     return "\n".join(texts)
@@ -112,7 +117,7 @@ def _wav_command(data: bytes) -> AppendAudio:
 async def _source(block: Block) -> tuple[str | bytes, str]:
     """The data of a block's source, base64 or raw, and its media type."""
     source = block.get("source")
-    fields = cast("Block", source) if isinstance(source, Mapping) else {}
+    fields = _fields(source)
     kind = fields.get("type")
     if kind == "base64":
         data, media_type = fields.get("data"), fields.get("media_type", "")

@@ -60,7 +60,7 @@ class EnergyVad:
         self._rest = data[whole * frame_bytes :]
         if not whole:
             return []
-        samples = pcm16_to_int16(data[: whole * frame_bytes]).reshape(whole, self._frame_samples)
+        samples = np.reshape(pcm16_to_int16(data[: whole * frame_bytes]), (whole, self._frame_samples))
         levels = np.sqrt(np.mean(np.square(samples.astype(np.float64)), axis=1))
         found: list[LevelRise | LevelFall] = []
         for is_loud in (levels >= self._threshold).tolist():

@@ -30,7 +30,6 @@ from voicewire.conversation.orders import (
 from voicewire.errors import (
     ConnectionLost,
     ConsumerTooSlow,
-    InferenceError,
     SessionClosed,
     VoicewireError,
 )
@@ -41,6 +40,7 @@ from voicewire.events.session import SessionConfig
 from voicewire.models.hosted_audio import OutputAudio, check_format
 from voicewire.models.hosted_in import AudioIn
 from voicewire.models.hosted_out import EventsOut, HostedLimits
+from voicewire.models.hosted_tasks import SessionTasks
 from voicewire.models.inbox import ThreadInbox
 from voicewire.models.model import Capabilities, RealtimeConnection
 from voicewire.models.opening import check_command, check_config
@@ -90,8 +90,7 @@ class HostedConnection(RealtimeConnection):
         self._capabilities = capabilities
         self._limits = limits
         self._clock = clock
-        self._tasks = tasks
-        self._scopes: set[anyio.CancelScope] = set()
+        self._beside = SessionTasks(name, tasks, self._broke)
         self._host = ConversationHost(
             session_id=session_id, config=config, ids=ids, input_rate_hz=capabilities.input_rates_hz[0]
         )
@@ -227,7 +226,7 @@ class HostedConnection(RealtimeConnection):
 
         An exception that comes out of it ends the session (code 1011).
         """
-        self._tasks.start_soon(self._guarded, work, args, name=f"{self._name}: {name}")
+        self._beside.spawn(work, args, name)
 
     def input_audio(self, start_sample: int, end_sample: int) -> bytes:
         """Input audio, 16-bit mono at the input rate, as far as it is still kept."""
@@ -309,8 +308,7 @@ class HostedConnection(RealtimeConnection):
         self._out.close(error, last)
         if self._inbox is not None:
             self._inbox.close()
-        for scope in list(self._scopes):
-            scope.cancel()
+        self._beside.cancel()
 
     # ------------------------------------------------------------------ inside
 
@@ -319,25 +317,18 @@ class HostedConnection(RealtimeConnection):
         self._performer = performer
         self.apply(self._host.open())
 
+    def _broke(self, error: VoicewireError) -> None:
+        self.end(INTERNAL_ERROR_CLOSE, str(error), error=error)
+
     def _check(self, command: Command) -> None:
         check_command(self._name, self._capabilities, command)
         if isinstance(command, UpdateSession):
-            self.check_config(self._name, self._capabilities, self._host.config.updated(command))
-
-    @staticmethod
-    def check_config(name: str, capabilities: Capabilities, config: SessionConfig) -> None:
-        """Refuses what neither the model nor the conversion can do.
-
-        Raises:
-            UnsupportedError: See `voicewire.models.opening.check_config` and `check_format`.
-        """
-        check_config(name, capabilities, config)
-        check_format(name, config.input_format)
-        check_format(name, config.output_format)
+            check_session(self._name, self._capabilities, self._host.config.updated(command))
 
     def _hear(self, frame: AudioFrame) -> None:
         if self._performer is not None and not self._is_ended:
-            self._performer.on_audio(frame)
+            with self._beside.failing_alone():
+                self._performer.on_audio(frame)
 
     def _hand_out(self, order: WorkOrder) -> None:
         if isinstance(order, StartResponse):
@@ -351,7 +342,8 @@ class HostedConnection(RealtimeConnection):
         elif isinstance(order, TranscribeInput):
             self._out.shelf.add(order.item_id, self._in.take_turn(order, self._host.config.input_format))
         if self._performer is not None:
-            self._performer.on_order(order)
+            with self._beside.failing_alone():
+                self._performer.on_order(order)
 
     async def _take_facts(self) -> None:
         inbox = self.inbox
@@ -359,21 +351,16 @@ class HostedConnection(RealtimeConnection):
             for fact in await inbox.take():
                 self.apply(fact(self._host))
 
-    async def _guarded(self, work: Callable[..., Awaitable[None]], args: tuple[object, ...]) -> None:
-        with anyio.CancelScope() as scope:
-            if self._is_ended:
-                return
-            self._scopes.add(scope)
-            try:
-                await work(*args)
-            except VoicewireError as error:
-                self.end(INTERNAL_ERROR_CLOSE, str(error), error=error)
-            except Exception as error:  # a task boundary: a broken performer ends its own session only
-                failure = InferenceError(f"{self._name} broke: {error!r}; the session is over")
-                failure.__cause__ = error
-                self.end(INTERNAL_ERROR_CLOSE, str(failure), error=failure)
-            finally:
-                self._scopes.discard(scope)
+
+def check_session(name: str, capabilities: Capabilities, config: SessionConfig) -> None:
+    """Refuses what neither the model nor the conversion can do.
+
+    Raises:
+        UnsupportedError: See `voicewire.models.opening.check_config` and `check_format`.
+    """
+    check_config(name, capabilities, config)
+    check_format(name, config.input_format)
+    check_format(name, config.output_format)
 
 
 def counting_ids(session: str) -> Callable[[str], str]:
@@ -414,7 +401,7 @@ async def open_hosted(
 
     Leaving the context ends the session and waits for everything it started.
     """
-    HostedConnection.check_config(name, capabilities, config)
+    check_session(name, capabilities, config)
     body_error: Exception | None = None
     async with anyio.create_task_group() as tasks:
         connection = HostedConnection(

@@ -77,7 +77,7 @@ class OutputAudio:
 
     def __init__(self, wanted: MediaFormat) -> None:
         self._wanted = wanted
-        self._law = _LAWS.get(wanted.type)
+        self._law: Law | None = _LAWS.get(wanted.type)
         self._resampler: Resampler | None = None
         self._from_hz = wanted.rate
 

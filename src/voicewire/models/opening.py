@@ -108,7 +108,9 @@ def _lack(capabilities: Capabilities, command: Command) -> str:
             return "ends turns by itself only"
         case SendToolResult() if not capabilities.supports_tools:
             return "cannot call functions"
-        case CreateItem() | DeleteItem() | RetrieveItem() if not capabilities.supports_item_editing:
+        case DeleteItem() | RetrieveItem() if not capabilities.supports_item_editing:
+            return "does not let its items be edited"
+        case CreateItem(previous_item_id=str()) if not capabilities.supports_item_editing:
             return "does not let its items be edited"
         case CreateResponse(is_out_of_band=True) if not capabilities.supports_out_of_band:
             return "has no responses outside the conversation"

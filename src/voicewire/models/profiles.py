@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from voicewire.models.model import Capabilities
+from voicewire.protocols.gemini.client_state import WireTraits
 
 OPENAI_VOICES = ("alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse")
 """Voices of the OpenAI realtime models."""
@@ -57,3 +58,68 @@ def openai_profile(model: str) -> Profile:
 def azure_profile() -> Profile:
     """The profile of an Azure OpenAI deployment."""
     return _AZURE
+
+
+GEMINI_VOICES = (
+    "Zephyr", "Puck", "Charon", "Kore", "Fenrir", "Leda", "Orus", "Aoede", "Callirrhoe", "Autonoe", "Enceladus",
+    "Iapetus", "Umbriel", "Algieba", "Despina", "Erinome", "Algenib", "Rasalgethi", "Laomedeia", "Achernar", "Alnilam",
+    "Schedar", "Gacrux", "Pulcherrima", "Achird", "Zubenelgenubi", "Vindemiatrix", "Sadachbia", "Sadaltager", "Sulafat",
+)  # fmt: skip
+"""Voices of the Gemini Live models."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeminiProfile:
+    """One family of Gemini Live models."""
+
+    capabilities: Capabilities
+    traits: WireTraits
+
+
+_GEMINI = GeminiProfile(
+    capabilities=Capabilities(
+        input_modalities=frozenset({"audio", "text", "image"}),
+        output_modalities=frozenset({"audio"}),
+        input_rates_hz=(16000,),
+        output_rate_hz=24000,
+        voices=GEMINI_VOICES,
+        supports_truncation=False,
+        supports_item_editing=False,
+        max_session_s=600,
+    ),
+    traits=WireTraits(
+        # Handles to go on with after a lost connection, and sessions that no longer end with their context.
+        setup_defaults={"sessionResumption": {}, "contextWindowCompression": {"slidingWindow": {}}},
+        holds_audio_during_calls=True,
+    ),
+)
+"""The 2.5 and 3.1 families: ten minutes a connection, functions block."""
+
+_GEMINI_38 = GeminiProfile(
+    capabilities=replace(_GEMINI.capabilities, max_session_s=3480),
+    traits=replace(
+        _GEMINI.traits, calls_block=False, holds_audio_during_calls=False, supports_context_update=True
+    ),
+)
+"""The 3.8 family: 58 minutes a connection, functions do not block, instructions and tools may change."""
+
+_GEMINI_HALF_CASCADE = replace(
+    _GEMINI, capabilities=replace(_GEMINI.capabilities, output_modalities=frozenset({"audio", "text"}))
+)
+"""Models that are not of the audio-only families, and those that nobody here has heard of."""
+
+_GEMINI_FAMILIES = (
+    ("gemini-3.8", _GEMINI_38),
+    ("gemini-3.1", _GEMINI),
+    ("gemini-3.5-live-translate", _GEMINI),
+)
+
+
+def gemini_profile(model: str) -> GeminiProfile:
+    """The profile of a Gemini Live model."""
+    name = model.rpartition("/")[2]
+    if "native-audio" in name:
+        return _GEMINI
+    return next(
+        (profile for prefix, profile in _GEMINI_FAMILIES if name.startswith(prefix)), _GEMINI_HALF_CASCADE
+    )

@@ -75,6 +75,15 @@ _ENTRIES = (
         needs="AZURE_OPENAI_API_KEY",
         summary="Azure OpenAI deployment (AZURE_OPENAI_ENDPOINT)",
     ),
+    ModelEntry(
+        prefix="gemini",
+        home="voicewire.models.gemini:GeminiRealtimeModel",
+        argument="MODEL",
+        is_argument_optional=True,
+        default_argument="gemini-3.8-live",
+        needs="GEMINI_API_KEY",
+        summary="Gemini Live, or a server that speaks its wire (GEMINI_BASE_URL)",
+    ),
 )
 
 
@@ -87,7 +96,8 @@ def create_model(name: str, **options: Any) -> RealtimeModel:
     """Creates a model by name; nothing is opened or loaded beyond its module.
 
     Args:
-        name: ``local``, ``echo``, ``scripted:FILE``, ``openai:MODEL``, ``azure:DEPLOYMENT``.
+        name: ``local``, ``echo``, ``scripted:FILE``, ``openai:MODEL``, ``azure:DEPLOYMENT``,
+            ``gemini:MODEL``.
         options: Keyword arguments of the model's class, such as ``api_key`` or ``base_url``.
 
     Raises:
@@ -119,7 +129,8 @@ def _looked_up(name: str) -> tuple[ModelEntry, str]:
     if not argument and entry.default_setting:
         from voicewire.settings import get_settings
 
-        argument = getattr(get_settings(), entry.default_setting) or entry.default_argument
+        argument = getattr(get_settings(), entry.default_setting) or ""
+    argument = argument or entry.default_argument
     if not argument and not entry.is_argument_optional:
         raise ConfigError(f"model {name!r} lacks its {entry.argument.lower()}; write {entry.pattern!r}")
     return entry, argument
@@ -127,7 +138,7 @@ def _looked_up(name: str) -> tuple[ModelEntry, str]:
 
 def _unknown(name: str, prefix: str) -> str:
     known = ", ".join(entry.pattern for entry in _ENTRIES)
-    close = difflib.get_close_matches(prefix.lower(), [entry.prefix for entry in _ENTRIES], n=1)
+    close = difflib.get_close_matches(prefix.lower(), [entry.prefix for entry in _ENTRIES], n=1, cutoff=0.7)
     if close:
         pattern = next(entry.pattern for entry in _ENTRIES if entry.prefix == close[0])
         hint = f"; did you mean {pattern!r}?"

@@ -104,7 +104,8 @@ def read_script(path: str | Path) -> tuple[Step, ...]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the script {str(path)!r}: {error}") from error
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise ConfigError(f"cannot read the script {str(path)!r}: {reason}; check its path") from error
     steps: list[Step] = []
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):

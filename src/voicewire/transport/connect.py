@@ -61,7 +61,7 @@ async def connect_websocket(
             context = options.ssl_context
             if context is None and url.startswith("wss:"):
                 context = await default_tls()
-            await picows.ws_connect(
+            await picows.ws_connect(  # pyright: ignore[reportUnknownMemberType]  # its **kwargs has no type
                 link._accept,
                 url,
                 ssl_context=context,

@@ -14,6 +14,11 @@ import anyio.lowlevel
 _TRY_NEXT_ADDRESS_S = 2.5
 """How long one address of several may take, so that a dead IPv6 route does not use up the whole time."""
 
+_RECEIVE_BUFFER_BYTES = 128 * 1024
+"""What the kernel may hold for one connection: two seconds of audio in JSON, so 20 times real time at a round
+trip of 100 ms. By itself it would hold megabytes of a response that comes faster than it is taken, hand them over
+in one read, and the read buffer of picows, which only grows, would stay that large for the whole session."""
+
 
 class Dialler:
     """Makes the socket of one connection and can take it down at any point of the handshake.
@@ -40,6 +45,7 @@ class Dialler:
             sock = socket.socket(family, kind, protocol)
             try:
                 sock.setblocking(False)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
                 with anyio.move_on_after(None if number == len(found) else _TRY_NEXT_ADDRESS_S):
                     await loop.sock_connect(sock, address)
                     self._sock = sock

@@ -9,7 +9,7 @@ than five times what sending it does (``docs`` has the measurements).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 
 import anyio
@@ -40,11 +40,9 @@ _LINGER_S = 0.1
 class _Listener(WSListener):
     """The callbacks of picows. Everything a 20 ms audio delta passes through is in `on_ws_frame`."""
 
-    def __init__(
-        self, owner: WebSocketTransport, on_message: Callable[[memoryview | Frame], None], max_bytes: int
-    ) -> None:
+    def __init__(self, owner: WebSocketTransport, receiver: FrameReceiver, max_bytes: int) -> None:
         self._owner = owner
-        self._on_message = on_message
+        self._receiver = receiver
         self._max_bytes = max_bytes
         self.keepalive: Keepalive = owner.keepalive
         self.is_plain = True
@@ -55,11 +53,13 @@ class _Listener(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         self.keepalive.is_heard = True
-        # picows refuses a frame that is too large, and delivers it all the same when the rest of it comes.
-        if self.is_plain and frame.msg_type is _TEXT and frame.fin and frame.payload_size <= self._max_bytes:
-            self._on_message(frame.get_payload_as_memoryview())
-        else:
-            self._owner._take_frame(frame)
+        if self.is_plain and frame.msg_type is _TEXT and frame.fin:
+            message = frame.get_payload_as_memoryview()
+            # picows refuses a frame that is too large, and delivers it all the same when the rest of it comes.
+            if len(message) <= self._max_bytes:
+                self._receiver.on_message(message)
+                return
+        self._owner._take_frame(frame)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._owner._disconnected()
@@ -91,7 +91,8 @@ class WebSocketTransport:
         self._fault: CloseInfo | None = None
         self._closed: CloseInfo | None = None
         self._closed_event = anyio.Event()
-        self._is_congested = False
+        self.is_congested = False
+        """Whether more than ``write_high_water_bytes`` wait for the network; read for every frame that is sent."""
         self._room_event = anyio.Event()
         self._call_later: CallLater = options.call_later or asyncio.get_running_loop().call_later
         self._cut_timer: Timer | None = None
@@ -103,7 +104,7 @@ class WebSocketTransport:
             on_silence=self._peer_is_silent,
         )
         """Watches for a silent peer; the listener tells it of every frame."""
-        self._listener = _Listener(self, receiver.on_message, options.max_message_bytes)
+        self._listener = _Listener(self, receiver, options.max_message_bytes)
 
     def __repr__(self) -> str:
         state = "open" if self._closed is None else f"closed {self._closed.code}"
@@ -118,11 +119,6 @@ class WebSocketTransport:
     def is_opened(self) -> bool:
         """Whether the handshake was completed; stays true after the end."""
         return self._ws is not None
-
-    @property
-    def is_congested(self) -> bool:
-        """Whether more than ``write_high_water_bytes`` wait for the network."""
-        return self._is_congested
 
     @property
     def subprotocol(self) -> str:
@@ -153,7 +149,7 @@ class WebSocketTransport:
 
         Cancellation: safe.
         """
-        while self._is_congested and not self._is_closing:
+        while self.is_congested and not self._is_closing:
             await self._room_event.wait()
         if self._is_closing:
             raise self._closed_error()
@@ -166,7 +162,7 @@ class WebSocketTransport:
 
         Cancellation: the message was then not sent.
         """
-        if self._is_congested:
+        if self.is_congested:
             await self.drain()
         self.write(frame)
 
@@ -324,7 +320,7 @@ class WebSocketTransport:
         self._room_event.set()
 
     def _set_congested(self, is_congested: bool) -> None:
-        self._is_congested = is_congested
+        self.is_congested = is_congested
         if is_congested:
             self._room_event = anyio.Event()
         else:

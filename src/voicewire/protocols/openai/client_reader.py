@@ -33,24 +33,16 @@ from voicewire.protocols.openai.wire_items import item_from_server
 _MAX_SHOWN_CHARS = 60
 
 
-def known_event(frame: Frame | memoryview) -> wire.ServerEvent | None:
-    """The typed event of a frame; None when its type is one that this library does not know.
+def check_unread(frame: Frame | memoryview, error: Exception) -> None:
+    """Judges a frame that could not be read as an event; returns when its type is only unknown.
 
     Raises:
-        RemoteProtocolError: The frame is binary, no JSON object, has no type, or a field of the wrong type.
+        RemoteProtocolError: The frame is no JSON object, has no type, or a field of the wrong type.
     """
-    if isinstance(frame, bytes):
-        raise RemoteProtocolError(
-            f"the server sent a binary frame of {len(frame)} bytes; this wire has text frames only"
-        )
-    try:
-        return cast("wire.ServerEvent", wire.decode_server_event(frame))
-    except msgspec.ValidationError as error:
-        if _event_type(frame, error) not in wire.SERVER_EVENT_TYPES:
-            return None
-        raise RemoteProtocolError(f"the server sent an event with a field at fault: {error}") from error
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+    if not isinstance(error, msgspec.ValidationError):
         raise RemoteProtocolError(f"the server sent a frame that is not JSON: {error}") from error
+    if _event_type(frame, error) in wire.SERVER_EVENT_TYPES:
+        raise RemoteProtocolError(f"the server sent an event with a field at fault: {error}") from error
 
 
 def raw_event(frame: Frame | memoryview) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def append_frames(command: AppendAudio) -> list[Frame]:
     """The frames of audio: none for no audio, several above the limit of one event."""
     text = command.base64
     if not command.command_id and 0 < len(text) <= _MAX_APPEND_CHARS:
-        return [_APPEND_PREFIX + text + _APPEND_SUFFIX]
+        return [f"{_APPEND_PREFIX}{text}{_APPEND_SUFFIX}"]  # one allocation; two with ``+``
     if not text:
         return []
     if command.command_id:

@@ -216,6 +216,7 @@ class ResponseReader:
         """Finishes what is still open of the response and forgets it; gives its items."""
         for item in response.items.values():
             self._finish_item(response, item, None, events, is_complete=is_complete)
+        response.is_over = True
         del self.open[response.response_id]
         remember(self._ended, response.response_id, None)
         return tuple(item.item for item in response.items.values())

@@ -13,13 +13,14 @@ from voicewire.events.items import ContentPart, Item
 from voicewire.events.model import TokenUsage, ToolUseBlock
 from voicewire.protocols.openai.wire_response import Usage
 
+_Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
 MAX_REMEMBERED = 1024
 """Items, content parts and ended responses that are remembered; a session of an hour has fewer."""
 
 
-def remember(memory: dict[str, _Value], key: str, value: _Value) -> None:
+def remember(memory: dict[_Key, _Value], key: _Key, value: _Value) -> None:
     """Notes a value and forgets the oldest one when there are too many."""
     memory[key] = value
     if len(memory) > MAX_REMEMBERED:
@@ -79,12 +80,14 @@ class OpenItem:
 
 @dataclass(slots=True)
 class OpenResponse:
-    """A response that was created and is not done."""
+    """A response that was created."""
 
     response_id: str
     is_out_of_band: bool = False
     metadata: dict[str, str] = field(default_factory=dict[str, str])
     items: dict[str, OpenItem] = field(default_factory=dict[str, OpenItem])
+    is_over: bool = False
+    """Whether it had its terminal event."""
 
 
 def parsed_arguments(text: str) -> dict[str, Any]:

@@ -293,7 +293,7 @@ def _response_extra(params: ResponseParams) -> dict[str, Any]:
     if mcp_tools:
         extra["mcp_tools"] = mcp_tools
     choice = body.get("tool_choice")
-    if isinstance(choice, dict) and read_tool_choice(choice) is None:
+    if read_tool_choice(choice) is None and isinstance(choice, dict):
         extra["tool_choice"] = choice
     return extra
 

@@ -6,7 +6,7 @@ and close, with their indices.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -277,7 +277,7 @@ class ResponseTeller:
 
 def _voice_name(voice: Any) -> Any:
     """A voice as a response shows it: a custom one by its bare id."""
-    return voice["id"] if isinstance(voice, dict) else voice
+    return cast("dict[str, Any]", voice)["id"] if isinstance(voice, dict) else voice
 
 
 def _status_details(event: ModelResponseDoneEvent) -> body.StatusDetails | None:

@@ -211,7 +211,8 @@ def config_from_session(session: Mapping[str, Any], base: SessionConfig) -> Sess
     if session.get("type") in ("realtime", "transcription"):
         fields["is_transcription_only"] = session["type"] == "transcription"
     extra = _read_extra(session, base)
-    if isinstance(tools := session.get("tools"), list):
+    if isinstance(session.get("tools"), list):
+        tools = cast("list[Any]", session["tools"])
         fields["tools"] = read_tools(tools)
         _set_or_drop(extra, "mcp_tools", [tool for tool in tools if _mapping(tool).get("type") == "mcp"])
     fields["extra"] = extra

@@ -6,6 +6,7 @@ which are ignored. Only the ids and payloads without which an event means nothin
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import msgspec
@@ -440,8 +441,10 @@ PassedServerEvent: TypeAlias = (
 AnyServerEvent: TypeAlias = MappedServerEvent | PassedServerEvent
 
 _decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(AnyServerEvent)
-decode_server_event = _decoder.decode
-"""Reads one frame; raises ``msgspec.DecodeError``, ``RecursionError`` or ``UnicodeError``."""
+decode_server_event: Callable[[str | bytes | memoryview], AnyServerEvent] = _decoder.decode
+"""Reads one frame; raises one of ``UNREADABLE``."""
+UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeError)
+"""What a frame that is no known event makes ``decode_server_event`` raise."""
 
 
 def _classes(union: Any) -> tuple[type[ServerEvent], ...]:
