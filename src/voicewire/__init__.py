@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from voicewire._version import __version__
 
 if TYPE_CHECKING:
+    from voicewire.agent import RealtimeAgent, Toolkit
     from voicewire.events import ClientEvents, ModelEvents, ServerEvents
     from voicewire.models import RealtimeConnection, RealtimeModel, create_model
 
@@ -18,7 +19,9 @@ _LAZY = {
     "ClientEvents": "voicewire.events",
     "ModelEvents": "voicewire.events",
     "ServerEvents": "voicewire.events",
+    "Toolkit": "voicewire.agent",
     "RealtimeConnection": "voicewire.models",
+    "RealtimeAgent": "voicewire.agent",
     "RealtimeModel": "voicewire.models",
     "create_model": "voicewire.models",
 }
@@ -26,9 +29,11 @@ _LAZY = {
 __all__ = [
     "ClientEvents",
     "ModelEvents",
+    "RealtimeAgent",
     "RealtimeConnection",
     "RealtimeModel",
     "ServerEvents",
+    "Toolkit",
     "__version__",
     "create_model",
 ]

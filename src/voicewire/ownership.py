@@ -46,6 +46,8 @@ class TaskOwner:
         task = asyncio.create_task(self._guarded(work), name=f"voicewire {self._name}: {name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # A task that is cancelled before its first step never takes the coroutine over.
+        task.add_done_callback(lambda _: work.close())
         return task
 
     async def join(self) -> None:

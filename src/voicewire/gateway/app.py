@@ -13,9 +13,12 @@ from starlette.types import ASGIApp
 from voicewire._version import __version__
 from voicewire.errors import ConfigError
 from voicewire.gateway.admission import Admission
+from voicewire.gateway.agent_door import AgentDoor
 from voicewire.gateway.auth import KeyRing
-from voicewire.gateway.doors import House, OpenAIDoor
+from voicewire.gateway.doors import Door, House, OpenAIDoor
+from voicewire.gateway.gemini_door import GEMINI_PATHS, GeminiDoor
 from voicewire.gateway.settings import GatewaySettings
+from voicewire.gateway.voice_door import VoiceDoor
 from voicewire.models.model import RealtimeModel
 
 
@@ -48,9 +51,16 @@ def create_app(
     app.state.admission = house.admission
     app.state.settings = limits
     _add_pages(app, house)
-    openai = cast("ASGIApp", OpenAIDoor(house))
-    for path in ("/v1/realtime", "/openai/v1/realtime"):
-        app.router.routes.append(WebSocketRoute(path, openai, name=path))
+    openai = OpenAIDoor(house)
+    doors: dict[str, Door] = {
+        **dict.fromkeys(GEMINI_PATHS, GeminiDoor(house)),  # first: the next but one would match some of them
+        "/v1/realtime": openai,
+        "/openai/v1/realtime": openai,
+        "/ws/{user_id}/{session_id}": AgentDoor(house),
+        "/voice": VoiceDoor(house),
+    }
+    for path, door in doors.items():
+        app.router.routes.append(WebSocketRoute(path, cast("ASGIApp", door), name=path))
     return app
 
 

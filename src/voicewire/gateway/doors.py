@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs
@@ -46,30 +47,43 @@ class House:
         return 403, "forbidden", "this server has no API keys, so it serves its own machine only"
 
 
-class OpenAIDoor:
-    """``WS /v1/realtime`` and Azure's ``/openai/v1/realtime``: the OpenAI wire, as an ASGI application."""
+class Door(ABC):
+    """One way in, as an ASGI application: who may not pass is refused before the handshake.
+
+    Args:
+        house: What all doors share.
+    """
 
     def __init__(self, house: House) -> None:
-        self._house = house
+        self.house = house
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection, from handshake to close."""
         socket = ClientSocket(scope, receive, send)
-        if refused := self._house.refusal(scope):
+        if refused := self.house.refusal(scope):
             status, code, message = refused
-            await _refuse(socket, status, code, message)
+            await refuse(socket, status, code, message)
             return
         try:
-            with self._house.admission.session():
-                await self._serve(socket, scope)
+            with self.house.admission.session():
+                await self.serve(socket, scope)
         except OutOfCapacity as error:
             after = ("retry-after", str(int(error.retry_after_s)))
-            await _refuse(socket, 503, "out_of_capacity", str(error), (after,))
+            await refuse(socket, 503, "out_of_capacity", str(error), (after,))
 
-    async def _serve(self, socket: ClientSocket, scope: Scope) -> None:
+    @abstractmethod
+    async def serve(self, socket: ClientSocket, scope: Scope) -> None:
+        """Serves a client that may pass; the handshake is still to be answered."""
+
+
+class OpenAIDoor(Door):
+    """``WS /v1/realtime`` and Azure's ``/openai/v1/realtime``: the OpenAI wire."""
+
+    async def serve(self, socket: ClientSocket, scope: Scope) -> None:
+        """Serves one client of this wire."""
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
         name = query.get("model", [""])[0]
-        model = self._house.model_named(name)
+        model = self.house.model_named(name)
         offered: Sequence[str] = scope.get("subprotocols", [])
         try:
             await socket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
@@ -82,14 +96,15 @@ class OpenAIDoor:
             is_transcription_only=is_transcription,
         )
         session = GatewaySession(
-            socket, _openai_codec(config.model), self._house.settings, self._house.admission
+            socket, _openai_codec(config.model), self.house.settings, self.house.admission
         )
         await session.run(model, config)
 
 
-async def _refuse(
+async def refuse(
     socket: ClientSocket, status: int, code: str, message: str, headers: tuple[tuple[str, str], ...] = ()
 ) -> None:
+    """Answers a handshake with an HTTP error, its body as the OpenAI wire has it."""
     kind = "server_error" if status >= 500 else "invalid_request_error"
     body = {"error": {"type": kind, "code": code, "message": message, "param": None}}
     await socket.refuse(status, body, headers)

@@ -20,6 +20,7 @@ from voicewire.gateway.admission import Admission
 from voicewire.gateway.app import create_app
 from voicewire.gateway.auth import is_loopback
 from voicewire.gateway.settings import GatewaySettings
+from voicewire.gateway.tls import TlsFiles
 from voicewire.gateway.transport import AbortableWebSocketProtocol
 from voicewire.models.model import RealtimeModel
 
@@ -35,6 +36,7 @@ class GatewayServer(uvicorn.Server):
         listener: A bound, listening socket; the server closes it.
         on_ready: Called with the server's URL when connections are taken.
         handles_signals: Whether SIGTERM and SIGINT stop it (only in the main thread).
+        tls: Certificate to serve with; without one it speaks plain HTTP and WebSocket.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class GatewayServer(uvicorn.Server):
         *,
         on_ready: Callable[[str], None] = lambda _: None,
         handles_signals: bool = True,
+        tls: TlsFiles | None = None,
     ) -> None:
         settings: GatewaySettings = app.state.settings
         config = uvicorn.Config(
@@ -61,9 +64,11 @@ class GatewayServer(uvicorn.Server):
             lifespan="off",
             backlog=_BACKLOG,
             timeout_graceful_shutdown=max(1, round(settings.close_grace_s)),
+            ssl_certfile=tls.certificate if tls else None,
+            ssl_keyfile=tls.key if tls else None,
         )
         super().__init__(config)
-        self.url = _url_of(listener)
+        self.url = _url_of(listener, is_tls=tls is not None)
         self._app = app
         self._on_ready = on_ready
         self._handles_signals = handles_signals
@@ -119,6 +124,7 @@ def serve(
     port: int = 8080,
     settings: GatewaySettings | None = None,
     on_ready: Callable[[str], None] = lambda _: None,
+    tls: TlsFiles | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, drains, and returns.
 
@@ -128,6 +134,7 @@ def serve(
         port: 0 for any free port.
         settings: Limits and keys.
         on_ready: Called with the URL, such as ``http://127.0.0.1:8080``, when connections are taken.
+        tls: Certificate to serve with.
 
     Raises:
         ConfigError: The host is not this machine's own and there are no keys; the port is in use.
@@ -135,7 +142,7 @@ def serve(
     limits = settings or GatewaySettings()
     app = create_app(models, settings=limits)
     with bind(host, port, needs_keys=not limits.api_keys) as listener:
-        GatewayServer(app, listener, on_ready=on_ready).run(sockets=[listener])
+        GatewayServer(app, listener, on_ready=on_ready, tls=tls).run(sockets=[listener])
 
 
 def bind(host: str, port: int, *, needs_keys: bool = True) -> socket.socket:
@@ -157,7 +164,10 @@ def bind(host: str, port: int, *, needs_keys: bool = True) -> socket.socket:
     try:
         found: list[Any] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
-        raise ConfigError(f"host {host!r} is not an address of this machine: {error}") from error
+        raise ConfigError(
+            f"host {host!r} is not an address of this machine: {error.strerror or error}; use 127.0.0.1, "
+            "or 0.0.0.0 for every address"
+        ) from error
     family, kind, protocol, _, address = found[0]
     listener = socket.socket(family, kind, protocol)
     try:
@@ -170,10 +180,13 @@ def bind(host: str, port: int, *, needs_keys: bool = True) -> socket.socket:
             raise ConfigError(
                 f"port {port} on {host!r} is in use; stop the other program or give another --port"
             ) from error
-        raise ConfigError(f"cannot listen on {host!r} port {port}: {error}") from error
+        raise ConfigError(
+            f"cannot listen on {host!r} port {port}: {error.strerror or error}; give another --host or --port"
+        ) from error
     return listener
 
 
-def _url_of(listener: socket.socket) -> str:
+def _url_of(listener: socket.socket, *, is_tls: bool) -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if is_tls else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -20,7 +20,11 @@ class GatewaySettings(BaseModel):
     """Largest message of a client: the 15 MiB of audio that one event may hold are 20 MiB of base64."""
     send_budget_bytes: int = Field(default=8 * _MIB, ge=64 * 1024)
     """Bytes that may wait for a client: two minutes of speech. One that falls back further is cut off."""
+    receive_budget_bytes: int = Field(default=4 * _MIB, ge=64 * 1024)
+    """Bytes of a client that may wait for a slow model: a minute of speech. Then nothing more is read."""
     drain_s: float = Field(default=10.0, ge=0)
     """How long responses under way may go on when the server is told to stop."""
     close_grace_s: float = Field(default=2.0, gt=0)
     """How long a client may take to accept its last frames and the close."""
+    create_timeout_s: float = Field(default=60.0, gt=0)
+    """How long a client of the agent door may stay connected without a session."""

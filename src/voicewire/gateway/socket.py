@@ -93,7 +93,8 @@ class ClientSocket:
 
     def abort(self) -> bool:
         """Cuts the connection without a closing handshake; False when the ASGI server gives no way to."""
-        extension = (self._scope.get("extensions") or {}).get(ABORT_EXTENSION)
+        extensions: dict[str, Any] = self._scope.get("extensions") or {}
+        extension = extensions.get(ABORT_EXTENSION)
         if extension is None:
             return False
         extension["abort"]()
