@@ -86,6 +86,15 @@ async def test_weight_counts_in_the_streams_own_unit() -> None:
     assert stream.statistics().weight == 0
 
 
+async def test_the_high_water_mark_counts_the_last_facts_too() -> None:
+    stream = stream_of_ints(max_items=2)
+    stream.put_nowait(1)
+    assert await stream.get() == 1
+    assert stream.statistics().high_water_items == 1
+    stream.close(last=[2, 3, 4])
+    assert stream.statistics().high_water_items == 3
+
+
 async def test_drop_oldest_keeps_the_newest_and_counts() -> None:
     dropped: list[bytes] = []
     stream: BoundedStream[bytes] = BoundedStream(

@@ -29,6 +29,7 @@ from voicewire.events import (
     server,
     tool_specs,
 )
+from voicewire.events.audio_delta import delta_from_wire
 from voicewire.events.base import AudioPayload, EventBase, type_name
 
 pytestmark = pytest.mark.unit
@@ -200,6 +201,40 @@ def test_a_relay_hands_audio_on_without_converting_it() -> None:
     assert spoken.model_dump()["delta"] == not_decodable
     with pytest.raises(AudioError, match="base64"):
         _ = event.pcm
+
+
+@given(st.binary(), st.integers(0, 3))
+def test_a_codecs_delta_is_what_the_constructor_makes(data: bytes, content_index: int) -> None:
+    audio = MediaFormat("audio/pcm", 24000)
+    text = base64.b64encode(data).decode()
+    event = delta_from_wire("r", "i", audio, content_index, text)
+    same = ModelEvents.ModelResponseAudioDeltaEvent(
+        response_id="r", item_id="i", format=audio, delta=text, content_index=content_index
+    )
+    assert event == same
+    assert event.model_dump() == same.model_dump()
+    assert (event.payload.size_bytes, event.pcm, event.payload.pcm) == (len(data), data, data)
+
+
+def test_a_delta_without_audio_is_refused() -> None:
+    with pytest.raises(AudioError, match="delta, pcm or payload"):
+        ModelEvents.ModelResponseAudioDeltaEvent(
+            response_id="r", item_id="i", format=MediaFormat("audio/pcm", 24000)
+        )
+
+
+def test_appended_audio_does_not_follow_a_buffer_that_changes() -> None:
+    buffer = bytearray(b"abcd")
+    command = AppendAudio(buffer)  # type: ignore[arg-type]  # callers without a type checker do it
+    buffer[0] = 0
+    assert command.pcm == b"abcd"
+    assert command.base64 == base64.b64encode(b"abcd").decode()
+
+
+def test_appended_audio_is_handed_on_without_converting_it() -> None:
+    assert AppendAudio(AudioPayload(base64="@@@")).base64 == "@@@"
+    with pytest.raises(AudioError, match="base64"):
+        _ = AppendAudio(AudioPayload(base64="@@@")).pcm
 
 
 @pytest.mark.parametrize("text", ["-_8=", "AAA", "A A=", "ä"])

@@ -219,6 +219,23 @@ def test_unknown_kind_of_item_is_handed_on(event_type: str) -> None:
     ]
 
 
+def test_audio_after_the_end_of_its_response_is_dropped() -> None:
+    delta = server_sample("response.output_audio.delta")
+    codec = codec_with(server_sample("response.created"), delta)
+    assert [type(event) for event in received(codec, delta)] == [events.ModelResponseAudioDeltaEvent]
+    received(codec, server_sample("response.done"))
+    assert received(codec, delta) == []
+
+
+def test_audio_of_two_responses_that_take_turns_keeps_its_response() -> None:
+    codec = codec_with(server_sample("response.created"))
+    deltas = [server_sample("response.output_audio.delta", response_id=name) for name in ("resp_1", "resp_2")]
+    told = [
+        event for event in received(codec, *deltas * 2) if type(event) is events.ModelResponseAudioDeltaEvent
+    ]
+    assert [event.response_id for event in told] == ["resp_1", "resp_2"] * 2
+
+
 def test_memory_is_bounded() -> None:
     codec = codec_with(server_sample("response.created"))
     for n in range(3000):

@@ -584,6 +584,14 @@ def test_many_small_pieces_are_counted_exactly(codec: OpenAIClientCodec) -> None
     assert sent(codec, TruncateItem("item_1", 1000))[0]["audio_end_ms"] == 40
 
 
+def test_parts_that_take_turns_are_counted_apart(codec: OpenAIClientCodec) -> None:
+    pieces = [audio(480), audio(96, item_id="item_2"), audio(960, content_index=1)]
+    answers(codec, begun(), *pieces * 3)
+    assert sent(codec, TruncateItem("item_1", 1000))[0]["audio_end_ms"] == 30
+    assert sent(codec, TruncateItem("item_2", 1000))[0]["audio_end_ms"] == 6
+    assert sent(codec, TruncateItem("item_1", 1000, 1))[0]["audio_end_ms"] == 60
+
+
 def test_parts_are_counted_apart(codec: OpenAIClientCodec) -> None:
     answers(codec, begun(), audio(480), audio(960, content_index=1))
     assert sent(codec, TruncateItem("item_1", 1000))[0]["audio_end_ms"] == 10

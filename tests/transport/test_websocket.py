@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import anyio
 import pytest
@@ -34,6 +35,20 @@ async def test_text_and_binary_come_back_as_they_went() -> None:
         await link.aclose()
     assert inbox.opened == 1
     assert [(end.code, end.is_local, end.is_clean) for end in inbox.closed] == [(1000, True, True)]
+
+
+async def test_the_kernel_keeps_little_and_large_messages_come_whole_all_the_same() -> None:
+    inbox = Inbox()
+    async with serving(echo) as url:
+        link = await connect_websocket(url, inbox)
+        assert link._ws is not None
+        sock = link._ws.underlying_transport.get_extra_info("socket")
+        assert (
+            sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) <= 256 * 1024
+        )  # Linux doubles what is asked
+        link.write("x" * 900_000)
+        assert await inbox.next_count(1) == ["x" * 900_000]
+        await link.aclose()
 
 
 async def test_fragments_are_joined_around_control_frames() -> None:

@@ -1,0 +1,1 @@
+"""Gemini Live (BidiGenerateContent): typed frames and a codec for each side of the wire. Pure."""
