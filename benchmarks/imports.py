@@ -46,7 +46,9 @@ def run() -> list[dict[str, object]]:
 
 
 def main() -> None:
-    print(f"{'import':28} {'seconds':>8} {'RSS MB':>8} {'modules':>8}   (goal for voicewire: <= 0.15 s, <= 40 MB)")
+    print(
+        f"{'import':28} {'seconds':>8} {'RSS MB':>8} {'modules':>8}   (goal for voicewire: <= 0.15 s, <= 40 MB)"
+    )
     for row in run():
         print(f"{row['import']:28} {row['seconds']:>8} {row['rss_mb']:>8} {row['modules']:>8}")
 

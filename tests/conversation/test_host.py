@@ -143,6 +143,16 @@ def test_a_truncation_to_nothing_takes_the_item_out_of_the_history() -> None:
     assert desk.history() == [("user", "go")]
 
 
+def test_nothing_heard_of_less_than_a_millisecond_is_nothing() -> None:
+    desk = Desk()
+    desk.send(c.SendText("go"))
+    desk.host.response_text(1, "tick")
+    desk.host.response_audio(1, bytes(2), now_ms=0)
+    item_id = only(desk.finish(), m.ModelResponseDoneEvent).output[0].id
+    desk.send(c.TruncateItem(item_id, 0))
+    assert desk.history() == [("user", "go")]
+
+
 @pytest.mark.parametrize(
     ("ms", "kept_ms", "code"),
     [(1000, 1000, ""), (1020, 1000, ""), (1021, None, "invalid_value"), (-1, None, "invalid_value")],

@@ -12,6 +12,7 @@ import anyio
 import pytest
 import yaml
 from google.genai import types
+from pydantic import BaseModel
 from websockets.asyncio.server import ServerConnection, serve
 
 from voicewire.protocols.gemini.keys import normalised
@@ -19,7 +20,7 @@ from voicewire.protocols.gemini.keys import normalised
 from .recordings import SHARED
 
 _TIMEOUT_S = 20.0
-_MESSAGES = {
+_MESSAGES: dict[str, type[BaseModel]] = {
     "setup": types.LiveClientSetup,
     "clientContent": types.LiveClientContent,
     "realtimeInput": types.LiveClientRealtimeInput,

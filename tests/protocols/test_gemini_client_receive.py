@@ -51,9 +51,10 @@ SECOND_OF_AUDIO = AppendAudio(bytes(32000), 16000)
 
 def test_set_up_is_the_session() -> None:
     codec = client(is_ready=False)
-    assert not codec.is_ready
+    states = [codec.is_ready]
     (created,) = receive(codec, SETUP_COMPLETE)
-    assert codec.is_ready
+    states.append(codec.is_ready)
+    assert states == [False, True]
     assert isinstance(created, ModelSessionCreatedEvent)
     assert created.session_id == codec.session_id == "s1"
     assert created.config is not None

@@ -57,8 +57,8 @@ pytestmark = pytest.mark.unit
 
 MANUAL = SessionConfig(turn_detection=None)
 A_SECOND = AppendAudio(bytes(32000), 16000)
-START = {"realtimeInput": {"activityStart": {}}}
-END = {"realtimeInput": {"activityEnd": {}}}
+START: dict[str, Any] = {"realtimeInput": {"activityStart": {}}}
+END: dict[str, Any] = {"realtimeInput": {"activityEnd": {}}}
 NEXT = {"clientContent": {"turnComplete": True}}
 HELLO = Item(id="", role="user", content=(ContentPart(kind="text", text="hello"),))
 

@@ -33,7 +33,7 @@ from voicewire.protocols.gemini.server_requests import read_first
 pytestmark = [pytest.mark.unit, pytest.mark.filterwarnings("ignore::DeprecationWarning:google")]
 
 PCM = MediaFormat("audio/pcm", 24000)
-SPOKEN = {"inputAudioTranscription": {}, "outputAudioTranscription": {}}
+SPOKEN: dict[str, Any] = {"inputAudioTranscription": {}, "outputAudioTranscription": {}}
 MANUAL: dict[str, Any] = {"realtimeInputConfig": {"automaticActivityDetection": {"disabled": True}}}
 
 

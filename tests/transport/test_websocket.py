@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 
 import anyio
 import pytest
@@ -43,9 +44,9 @@ async def test_the_kernel_keeps_little_and_large_messages_come_whole_all_the_sam
         link = await connect_websocket(url, inbox)
         assert link._ws is not None
         sock = link._ws.underlying_transport.get_extra_info("socket")
-        assert (
-            sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) <= 256 * 1024
-        )  # Linux doubles what is asked
+        # Linux doubles what it is asked for.
+        kept_bytes = (256 if sys.platform == "linux" else 128) * 1024
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == kept_bytes
         link.write("x" * 900_000)
         assert await inbox.next_count(1) == ["x" * 900_000]
         await link.aclose()

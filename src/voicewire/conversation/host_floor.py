@@ -181,7 +181,8 @@ class Floor:
             core.error("invalid_value", message, command.command_id, param="audio_end_ms")
             return
         kept_ms = min(command.audio_end_ms, available_ms)
-        kept = available if kept_ms == available_ms else stretch.samples_of_ms(kept_ms)
+        is_all = 0 < kept_ms == available_ms
+        kept = available if is_all else stretch.samples_of_ms(kept_ms)
         core.ledger.cut(stretch, kept, is_estimated=False)
         if item.status != "in_progress":
             heard = heard_item(item, core.ledger)

@@ -195,7 +195,7 @@ class MessageReader:
         is_echo = state.absorbs_interruption
         state.absorbs_interruption = False
         self._turns.final()
-        if state.config.turn_detection is not None:
+        if not is_echo and state.config.turn_detection is not None:
             self._turns.started()
         if not is_echo and responses.open is None and state.asked in ("text", "tool"):
             self._response()  # interrupted before it said anything: it is reported all the same

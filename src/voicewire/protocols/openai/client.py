@@ -54,6 +54,9 @@ _GENERATED_PREFIX = "voicewire_"
 _decode = wire.decode_server_event
 
 
+OVER = "the session is over; open a new one"
+
+
 class OpenAIClientCodec:
     """Commands to frames, frames to model events. Implements `ClientCodec`.
 
@@ -137,7 +140,7 @@ class OpenAIClientCodec:
         if type(command) is AppendAudio:
             return self._append(command)
         if self._is_over:
-            raise self._over()
+            raise SessionClosed(self._closed_by or OVER)
         if self._config.is_transcription_only:
             _check_transcription_only(command)
         frames = self._encode(command)
@@ -155,16 +158,13 @@ class OpenAIClientCodec:
 
     def _append(self, command: AppendAudio) -> list[Frame]:
         if self._is_over:
-            raise self._over()
+            raise SessionClosed(self._closed_by or OVER)
         if command.sample_rate_hz != self._input_rate_hz or command.encoding != self._input_encoding:
             raise UnsupportedError(
                 f"the session takes {self._input_encoding} at {self._input_rate_hz} Hz, this is "
                 f"{command.encoding} at {command.sample_rate_hz} Hz; convert it first"
             )
         return requests.append_frames(command)
-
-    def _over(self) -> SessionClosed:
-        return SessionClosed(self._closed_by or "the session is over; open a new one")
 
     def _encode(self, command: Command) -> list[Frame]:
         """The frames of a command apart from the request for a response."""
@@ -173,7 +173,7 @@ class OpenAIClientCodec:
                 return self._truncate(command)
             case CancelResponse():
                 response_id = self._sequencer.cancel(command.response_id)
-                return [] if response_id is None else [self._cancel(response_id, command.command_id)]
+                return [] if response_id is None else [_cancel(response_id, command.command_id)]
             case UpdateSession():
                 return self._update(command)
             case CreateResponse():
@@ -205,9 +205,6 @@ class OpenAIClientCodec:
         request.event_id = request.command.command_id or self._new_id()
         ready = self._sequencer.request(request)
         return [] if ready is None else [requests.response_create(ready.command, ready.event_id)]
-
-    def _cancel(self, response_id: str, command_id: str = "") -> Frame:
-        return requests.encoded(ResponseCancel(event_id=command_id or None, response_id=response_id))
 
     def _new_id(self) -> str:
         self._ids += 1
@@ -341,7 +338,7 @@ class OpenAIClientCodec:
         is_out_of_band = names_no_conversation and self._sequencer.may_be_out_of_band
         cancelled_id = self._sequencer.created(response_id, is_out_of_band=is_out_of_band)
         if cancelled_id is not None:
-            self._outbox.append(self._cancel(cancelled_id))
+            self._outbox.append(_cancel(cancelled_id))
         return is_out_of_band
 
     def call_completed(self, response_id: str, call_id: str) -> None:
@@ -360,6 +357,10 @@ class OpenAIClientCodec:
     def _send_next(self) -> None:
         if (request := self._sequencer.next_request()) is not None:
             self._outbox.append(requests.response_create(request.command, request.event_id))
+
+
+def _cancel(response_id: str, command_id: str = "") -> Frame:
+    return requests.encoded(ResponseCancel(event_id=command_id or None, response_id=response_id))
 
 
 def _check_transcription_only(command: Command) -> None:
