@@ -239,12 +239,19 @@ def make_gateway(_argument: str) -> str:
         "/v1/models": "the models that are served, in OpenAI's form",
         "/v1/realtime": "OpenAI realtime, GA dialect; `?model=NAME`, `?intent=transcription`",
         "/openai/v1/realtime": "the same, at Azure OpenAI's GA path",
+        "/ws/{user_id}/{session_id}": "client events in, server events out (seed 002)",
+        "/voice": "binary PCM16 at 24 kHz in and out, transcripts as JSON (seed 003)",
     }
     rows: list[tuple[str, str]] = []
     for route in create_app(create_model("echo")).router.routes:
         path = str(getattr(route, "path", ""))
         is_socket = type(route).__name__.endswith("WebSocketRoute")
-        rows.append((code(f"{'WS' if is_socket else 'GET'} {path}"), speaks.get(path, "")))
+        rows.append(
+            (
+                code(f"{'WS' if is_socket else 'GET'} {path}"),
+                speaks.get(path, "Gemini Live" if "Bidi" in path else ""),
+            )
+        )
     return table(("URL", "what it speaks"), rows)
 
 

@@ -42,6 +42,10 @@ class Ended:
         return lines[0]
 
 
+def _hears_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Program:
     """A running ``voicewire``; made by `started`."""
 
@@ -115,6 +119,8 @@ def started(
         text=True,
         cwd=folder,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})},
+        # A test run in the background of a shell ignores SIGINT, and its children would inherit that.
+        preexec_fn=_hears_interrupts,
     )
     try:
         yield Program(process)

@@ -48,6 +48,9 @@ JUDGES: Mapping[str, OutsideJudge] = {
     "test_agents_sdk": OutsideJudge("server", "openai-agents", "gateway with `echo`"),
     "test_node_agents": OutsideJudge("server", "@openai/agents-realtime", "gateway with `echo`", is_npm=True),
     "test_aimock": OutsideJudge("client", "@copilotkit/aimock", "`openai:MODEL`", is_npm=True),
+    "test_aimock_gemini": OutsideJudge(
+        "client", "@copilotkit/aimock", "`gemini:MODEL`", is_npm=True, wire="Gemini Live"
+    ),
     "test_recordings": OutsideJudge(
         "client", "recorded sessions of the services", "`openai:MODEL`, `azure:DEPLOYMENT`"
     ),
