@@ -78,7 +78,8 @@ def test_speech_that_goes_on_revokes_the_trial_and_a_new_silence_gets_a_new_one(
 
 
 @pytest.mark.parametrize(
-    ("hint", "silence_ms"), [(TurnHint.DONE, 320), (TurnHint.UNSURE, 480), (TurnHint.HOLD, 1000)]
+    ("hint", "silence_ms"),
+    [(TurnHint.DONE, 320), (TurnHint.UNSURE, 480), (TurnHint.DOUBT, 800), (TurnHint.HOLD, 1000)],
 )
 def test_a_hint_moves_the_end(hint: TurnHint, silence_ms: int) -> None:
     stopped = run(SilenceEndpointer(), [0.9] * 10 + [0.0] * 40, {16: hint})[-1]
@@ -107,6 +108,7 @@ def test_no_hint_shortens_below_300_ms_or_lengthens_a_short_setting() -> None:
     assert EndpointSettings(likely_done_silence_ms=50).silence_limit_ms(TurnHint.DONE) == 300
     assert EndpointSettings(silence_ms=200).silence_limit_ms(TurnHint.DONE) == 200
     assert EndpointSettings(silence_ms=2000).silence_limit_ms(TurnHint.HOLD) == 2000
+    assert EndpointSettings(silence_ms=2000).silence_limit_ms(TurnHint.DOUBT) == 2000
 
 
 def test_settings_change_at_once_when_quiet_and_after_the_turn_when_not() -> None:

@@ -78,7 +78,7 @@ def test_tone_is_believed_at_the_ends_only() -> None:
         (DONE, None, UNSURE),
         (UNSURE, DONE, UNSURE),
         (UNSURE, UNSURE, UNSURE),
-        (UNSURE, HOLD, HOLD),
+        (UNSURE, HOLD, TurnHint.DOUBT),
         (UNSURE, None, UNSURE),
         (HOLD, DONE, HOLD),
         (HOLD, UNSURE, HOLD),

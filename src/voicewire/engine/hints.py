@@ -2,8 +2,9 @@
 
 Two weak judges, neither of them trusted alone. The words: a text that trails off ("and", "um", "...") asks
 for more time, one that ends like a sentence may be done. The tone: Smart Turn, a small network over the
-last 8 s of the turn. Only when both say done is the silence wait shortened; either may stretch it. Both
-may be switched off, and then the plain silence timer decides.
+last 8 s of the turn. Only when both say done is the silence wait shortened; either may stretch it, the tone
+alone less than the words, for it hears many a plain question as unfinished. Both may be switched off, and
+then the plain silence timer decides.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ def tone_hint(probability: float) -> TurnHint:
 
 
 def combine_hints(words: TurnHint, tone: TurnHint | None) -> TurnHint:
-    """One hint of two: done only when both agree, hold when one asks for it and the other does not object.
+    """One hint of two: done only when both agree; hold for words that trail off, doubt for the tone alone.
 
     Args:
         words: From ``text_hint``.
@@ -133,7 +134,7 @@ def combine_hints(words: TurnHint, tone: TurnHint | None) -> TurnHint:
     if TurnHint.DONE in (words, tone):
         # Trailing words weigh more than a confident tone: people think aloud with falling pitch.
         return TurnHint.HOLD if words is TurnHint.HOLD else TurnHint.UNSURE
-    return TurnHint.HOLD
+    return TurnHint.HOLD if words is TurnHint.HOLD else TurnHint.DOUBT
 
 
 class SmartTurn:

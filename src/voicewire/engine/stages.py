@@ -102,6 +102,8 @@ class TurnHint(Enum):
     """The turn sounds complete: the silence wait may be shortened."""
     UNSURE = "unsure"
     """Nothing is known: the normal silence wait."""
+    DOUBT = "doubt"
+    """Only the tone, the weaker judge, says that there is more to come: wait a little longer."""
     HOLD = "hold"
     """The speaker is thinking or in the middle of something: wait longer."""
 
@@ -137,8 +139,10 @@ class EndpointSettings:
     """Silence that ends the turn under the hint ``DONE``; never under 300 ms, never over ``silence_ms``."""
     silence_ms: int = 480
     """Silence that ends the turn."""
+    doubtful_silence_ms: int = 800
+    """Silence that ends the turn under the hint ``DOUBT``; never under ``silence_ms``."""
     hesitation_silence_ms: int = 1000
-    """Silence that ends the turn under the hint ``HOLD``."""
+    """Silence that ends the turn under the hint ``HOLD``; never under ``silence_ms``."""
 
     def __post_init__(self) -> None:
         if not 0.0 < self.threshold < 1.0:
@@ -161,10 +165,12 @@ class EndpointSettings:
         """The silence that ends the turn under ``hint``.
 
         A user's own ``silence_ms`` always wins over the stock hint waits: ``DONE`` never lengthens it
-        and ``HOLD`` never shortens it.
+        and ``DOUBT`` and ``HOLD`` never shorten it.
         """
         if hint is TurnHint.DONE:
             return min(self.silence_ms, max(self.likely_done_silence_ms, SHORTEST_HINTED_SILENCE_MS))
+        if hint is TurnHint.DOUBT:
+            return max(self.silence_ms, self.doubtful_silence_ms)
         if hint is TurnHint.HOLD:
             return max(self.silence_ms, self.hesitation_silence_ms)
         return self.silence_ms
