@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from voicewire.engine.brain.base import (
     Turn,
 )
 from voicewire.engine.brain.prompt import tokens_in
-from voicewire.engine.brain.text import sentences
+from voicewire.engine.brain.text import sentences, without_hesitation
 from voicewire.errors import EngineError, ModelLoadError
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class LayeredBrain:
 
     def respond(self, turn: BrainTurn, cancelled: Callable[[], bool]) -> Iterator[BrainOutput]:
         """See ``Brain.respond``."""
+        turn = replace(turn, history=tuple(map(_fluent, turn.history)))
         outputs = _trailing_results(turn)
         if outputs:
             yield from _say(turn, " ".join(outputs), cancelled)
@@ -154,6 +156,11 @@ class LayeredBrain:
         """See ``Brain.close``."""
         if self._llm is not None:
             self._llm.close()
+
+
+def _fluent(entry: Turn) -> Turn:
+    """What a person said, without the sounds of thinking, which no rule and no small model reads past."""
+    return replace(entry, text=without_hesitation(entry.text)) if entry.role == "user" else entry
 
 
 def _trailing_results(turn: BrainTurn) -> list[str]:

@@ -31,6 +31,8 @@ _LEAD = re.compile(
 _TAIL = re.compile(
     r"(?:\s+(?:please|thanks|thank you|for me|right now|just now|then|buddy|my friend|if you can))+$"
 )
+_HESITATION = re.compile(r"[,\s]*(?<![\w'-])(?:[Uu]m+|[Uu]hm?|[Ee]rm?|[Hh]mm+)(?![\w'-])[,.…\s]*")
+"""Sounds of thinking; not "ER", a place, and not "mm", a unit."""
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=\S)")
 _ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|St|Jr|Sr|vs|e\.g|i\.e|a\.m|p\.m|No)\.$")
 
@@ -54,6 +56,18 @@ def core(text: str) -> str:
     words = normalise(text)
     peeled = _TAIL.sub("", _LEAD.sub("", words))
     return peeled or words
+
+
+def without_hesitation(text: str) -> str:
+    """The words without the sounds of thinking: "I want to um, hear a joke." asks for a joke.
+
+    A text that is nothing else stays as it is.
+    """
+    words = _HESITATION.sub(" ", text).strip()
+    if not any(char.isalnum() for char in words):
+        return text
+    ending = text.rstrip()[-1:]
+    return words + ending if ending in (".", "?", "!") and words[-1].isalnum() else words
 
 
 def sentences(text: str) -> list[str]:
