@@ -145,6 +145,11 @@ class BoundedStream(Generic[T]):
         """Whether nothing can be put any more; what is left can still be taken."""
         return self._is_closed
 
+    @property
+    def end(self) -> BaseException | None:
+        """The error that ``close`` was given; None while it is open, or when there was none."""
+        return self._end
+
     def statistics(self) -> StreamStatistics:
         """The state of the stream now."""
         return StreamStatistics(

@@ -19,6 +19,7 @@ from voicewire.events.model import ModelResponseDoneEvent, ModelSessionEndedEven
 from voicewire.models.model import RealtimeConnection
 from voicewire.models.openai import OpenAIRealtimeModel
 from voicewire.transport.options import WebSocketOptions
+from voicewire.transport.policies import NO_RECONNECT
 
 BOUND_S = 5.0
 """No wait for a provider is longer; a bound, not an expectation."""
@@ -95,10 +96,11 @@ async def failing_provider(state: str, fault: Fault) -> AsyncGenerator[str, None
 
 
 def model_at(base_url: str, *, setup_timeout_s: float = 2.0) -> OpenAIRealtimeModel:
-    """Our client of it."""
-    return OpenAIRealtimeModel(
+    """Our client of it, for which a lost connection is the end; what restores one is tested in tests/supervisor."""
+    model = OpenAIRealtimeModel(
         "gpt-realtime", SECRET, base_url=base_url, options=QUICK, setup_timeout_s=setup_timeout_s
     )
+    return model.set_link(reconnect=NO_RECONNECT)
 
 
 class Outcome:

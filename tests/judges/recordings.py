@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,9 +57,20 @@ def kind_of(frame: dict[str, Any]) -> str:
     return f"{frame['type']}:{item['type']}" if isinstance(item, dict) else str(frame["type"])
 
 
+def check_openai(sent: dict[str, Any]) -> None:
+    """What we send is an event of the OpenAI SDK's classes."""
+    CLIENT_EVENT_CLASSES[sent["type"]].model_validate(sent, strict=True)
+
+
 @asynccontextmanager
-async def playing(recording: Recording) -> AsyncGenerator[str, None]:
+async def playing(
+    recording: Recording, check: Callable[[dict[str, Any]], None] = check_openai
+) -> AsyncGenerator[str, None]:
     """A provider that answers as recorded; yields its address, such as ``ws://127.0.0.1:49152``.
+
+    Args:
+        recording: What to play.
+        check: Judges each frame of our client besides its kind.
 
     Raises:
         AssertionError: Our client sent another kind of frame than the recorded client, or none.
@@ -72,7 +83,7 @@ async def playing(recording: Recording) -> AsyncGenerator[str, None]:
                     if direction == "received":
                         await socket.send(json.dumps(data))
                     else:
-                        _judge(recording, json.loads(await socket.recv()), data)
+                        _judge(recording, json.loads(await socket.recv()), data, check)
             recording.is_played = True
             await socket.wait_closed()
         except (AssertionError, TimeoutError, ValueError) as error:
@@ -87,9 +98,14 @@ async def playing(recording: Recording) -> AsyncGenerator[str, None]:
     assert recording.is_played, "our client closed before the recording was over"
 
 
-def _judge(recording: Recording, sent: dict[str, Any], recorded: dict[str, Any]) -> None:
+def _judge(
+    recording: Recording,
+    sent: dict[str, Any],
+    recorded: dict[str, Any],
+    check: Callable[[dict[str, Any]], None],
+) -> None:
     recording.sent_by_us.append(sent)
     assert kind_of(sent) == kind_of(recorded), (
         f"sent {kind_of(sent)}, the recorded client {kind_of(recorded)}"
     )
-    CLIENT_EVENT_CLASSES[sent["type"]].model_validate(sent, strict=True)
+    check(sent)

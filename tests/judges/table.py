@@ -16,7 +16,12 @@ from tools.make_docs import ROOT, replaced, table
 
 PAGE = ROOT / "docs" / "judges.md"
 HEAD = ("wire", "our side", "judge", "subject", "scenario", "result")
-_SERVICES = {"test_azure_ws": "Azure OpenAI", "test_openai_ws": "OpenAI"}
+_SERVICES = {
+    "test_azure_ws": "Azure OpenAI",
+    "test_azure_voice_live_ws": "Azure Voice Live",
+    "test_openai_ws": "OpenAI",
+    "test_xai_ws": "xAI",
+}
 """Folders of recordings, which some test ids begin with."""
 _NODE_ID = re.compile(r"(?:.*/)?(?P<module>test_\w+)\.py::(?P<test>test_\w+)(?:\[(?P<case>.+)\])?$")
 
@@ -53,6 +58,12 @@ JUDGES: Mapping[str, OutsideJudge] = {
     ),
     "test_recordings": OutsideJudge(
         "client", "recorded sessions of the services", "`openai:MODEL`, `azure:DEPLOYMENT`"
+    ),
+    "test_flat_recordings": OutsideJudge(
+        "client",
+        "recorded sessions of the services",
+        "`voicelive:MODEL`, `xai:MODEL`",
+        wire="Voice Live, xAI",
     ),
     "test_google_genai": OutsideJudge("server", "google-genai", "gateway with `echo`", wire="Gemini Live"),
     "test_gemini_recordings": OutsideJudge(

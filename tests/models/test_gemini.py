@@ -47,6 +47,7 @@ from voicewire.models.gemini import GeminiRealtimeModel
 from voicewire.models.model import RealtimeConnection
 from voicewire.models.profiles import GEMINI_VOICES
 from voicewire.settings import setting_names
+from voicewire.transport.policies import NO_RECONNECT
 
 pytestmark = pytest.mark.loopback
 
@@ -331,7 +332,8 @@ async def test_closing_between_two_connections() -> None:
 @pytest.mark.anyio
 async def test_a_cut_connection() -> None:
     async with provider() as (served, url):
-        async with GeminiRealtimeModel("m", KEY, base_url=url).open() as connection:
+        model = GeminiRealtimeModel("m", KEY, base_url=url).set_link(reconnect=NO_RECONNECT)
+        async with model.open() as connection:
             served.sockets[0].transport.abort()
             with anyio.fail_after(5), pytest.raises(ConnectionLost):
                 async for event in connection:

@@ -30,6 +30,7 @@ from voicewire.models.addresses import websocket_url
 from voicewire.models.azure import AzureOpenAIRealtimeModel
 from voicewire.models.openai import OpenAIRealtimeModel
 from voicewire.settings import setting_names
+from voicewire.transport.policies import NO_RECONNECT
 
 pytestmark = pytest.mark.loopback
 
@@ -285,7 +286,7 @@ async def test_the_queue_door_from_connect_to_disconnect() -> None:
 async def test_the_queue_gets_the_end_when_the_provider_goes_away() -> None:
     queue: asyncio.Queue[EventBase] = asyncio.Queue()
     async with provider() as (served, url):
-        model = OpenAIRealtimeModel("m", KEY, base_url=url)
+        model = OpenAIRealtimeModel("m", KEY, base_url=url).set_link(reconnect=NO_RECONNECT)
         await model.connect(queue, "", None)
         assert served.socket is not None
         served.socket.transport.abort()
@@ -350,7 +351,7 @@ async def test_a_slow_consumer_still_gets_the_end() -> None:
 async def test_a_full_queue_does_not_hang_disconnect() -> None:
     queue: asyncio.Queue[EventBase] = asyncio.Queue(1)
     async with provider() as (served, url):
-        model = OpenAIRealtimeModel("m", KEY, base_url=url)
+        model = OpenAIRealtimeModel("m", KEY, base_url=url).set_link(reconnect=NO_RECONNECT)
         await model.connect(queue, "", None)
         assert served.socket is not None
         await served.socket.send(COMMITTED)

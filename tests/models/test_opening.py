@@ -32,6 +32,8 @@ ABLE = Capabilities(
     input_modalities=frozenset({"text", "audio", "image"}),
     supports_semantic_vad=True,
     supports_out_of_band=True,
+    supports_idle_timeout=True,
+    options=frozenset({"azure_semantic_vad"}),
 )
 SEMANTIC = TurnDetection(kind="semantic_vad")
 
@@ -44,6 +46,14 @@ SEMANTIC = TurnDetection(kind="semantic_vad")
         ({"supports_manual_turns": False}, SessionConfig(turn_detection=None)),
         ({"supports_semantic_vad": False}, SessionConfig(turn_detection=SEMANTIC)),
         ({"supports_server_vad": False}, SessionConfig()),
+        (
+            {"supports_idle_timeout": False},
+            SessionConfig(turn_detection=TurnDetection(idle_timeout_ms=5000)),
+        ),
+        (
+            {"options": frozenset()},
+            SessionConfig(turn_detection=TurnDetection(kind="azure_semantic_vad")),
+        ),
         ({"supports_input_transcription": False}, SessionConfig(transcription=Transcription())),
     ],
 )

@@ -30,7 +30,7 @@ from voicewire.errors import (
     TransportError,
     VoicewireError,
 )
-from voicewire.transport.connect import connect_websocket
+from voicewire.transport.connect import dial_websocket
 from voicewire.transport.options import WebSocketOptions
 
 pytestmark = [pytest.mark.loopback, pytest.mark.anyio]
@@ -60,7 +60,7 @@ async def test_a_refused_handshake_is_a_typed_error(status: int, kind: type[Voic
     options = WebSocketOptions(headers={"Authorization": f"Bearer {KEY}"}, provider="openai")
     async with serving(echo, process_request=refuse) as url:
         with pytest.raises(kind) as refused:
-            await connect_websocket(f"{url}/v1/realtime?model=m&api-key={KEY}", Inbox(), options)
+            await dial_websocket(f"{url}/v1/realtime?model=m&api-key={KEY}", Inbox(), options)
     error = refused.value
     assert type(error) is kind
     assert isinstance(error, ProviderError | ConnectFailed)
@@ -83,7 +83,7 @@ async def test_a_redirect_is_not_followed() -> None:
 
     async with serving(echo, process_request=redirect) as url:
         with pytest.raises(ConnectFailed) as refused:
-            await connect_websocket(f"{url}/here", Inbox())
+            await dial_websocket(f"{url}/here", Inbox())
     assert refused.value.http_status == 302
     assert asked == ["/here"]
 
@@ -98,7 +98,7 @@ async def test_headers_and_subprotocols_arrive_and_the_chosen_one_is_known() -> 
 
     options = WebSocketOptions(headers={"X-Test": "yes"}, subprotocols=("realtime", "key.abc"))
     async with serving(handler, subprotocols=["realtime"]) as url:
-        link = await connect_websocket(f"{url}/path?x=1", Inbox(), options)
+        link = await dial_websocket(f"{url}/path?x=1", Inbox(), options)
         assert link.subprotocol == "realtime"
         assert "upgrade" in link.response_headers["Connection"].lower()
         await link.aclose()
@@ -121,7 +121,7 @@ async def test_a_server_that_chooses_what_was_not_offered_is_refused(extra: str)
     inbox = Inbox()
     async with serving_raw(handler) as url:
         with pytest.raises(ConnectFailed, match="not offered"):
-            await connect_websocket(url, inbox)
+            await dial_websocket(url, inbox)
     assert inbox.opened == 0
 
 
@@ -136,20 +136,20 @@ async def test_a_server_that_does_not_speak_websocket(answer: bytes) -> None:
 
     async with serving_raw(handler) as url:
         with pytest.raises(ConnectFailed):
-            await connect_websocket(url, Inbox())
+            await dial_websocket(url, Inbox())
 
 
 async def test_nobody_listens() -> None:
     async with serving(echo) as url:
         pass
     with pytest.raises(ConnectFailed, match="cannot connect to") as failed:
-        await connect_websocket(url, Inbox())
+        await dial_websocket(url, Inbox())
     assert (failed.value.http_status, failed.value.retryable) == (0, True)
 
 
 async def test_an_unknown_host(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConnectFailed, match=r"cannot connect to ws://nowhere\.invalid"):
-        await connect_websocket("ws://nowhere.invalid/", Inbox())
+        await dial_websocket("ws://nowhere.invalid/", Inbox())
 
 
 async def test_a_server_that_never_answers_is_a_timeout() -> None:
@@ -158,7 +158,7 @@ async def test_a_server_that_never_answers_is_a_timeout() -> None:
 
     async with serving_raw(handler) as url:
         with pytest.raises(ConnectTimeout, match=r"within 0\.02 s"):
-            await connect_websocket(url, Inbox(), WebSocketOptions(connect_timeout_s=0.02))
+            await dial_websocket(url, Inbox(), WebSocketOptions(connect_timeout_s=0.02))
 
 
 @pytest.mark.parametrize("delay_rounds", range(0, 14))
@@ -177,7 +177,7 @@ async def test_cancelled_anywhere_nothing_stays_open(delay_rounds: int) -> None:
         async with anyio.create_task_group() as tasks:
 
             async def connect() -> None:
-                await connect_websocket(url, Inbox())
+                await dial_websocket(url, Inbox())
 
             tasks.start_soon(connect)
             for _ in range(delay_rounds):
@@ -195,19 +195,19 @@ async def test_cancelled_anywhere_nothing_stays_open(delay_rounds: int) -> None:
 )
 async def test_addresses_that_are_none(url: str) -> None:
     with pytest.raises(ConfigError):
-        await connect_websocket(url, Inbox())
+        await dial_websocket(url, Inbox())
 
 
 async def test_credentials_in_the_address_are_refused_and_not_printed() -> None:
     with pytest.raises(ConfigError) as refused:
-        await connect_websocket("ws://user:hunter22@host/", Inbox())
+        await dial_websocket("ws://user:hunter22@host/", Inbox())
     assert "hunter22" not in str(refused.value)
 
 
 async def test_a_key_with_a_line_end_is_refused_and_not_printed() -> None:
     options = WebSocketOptions(headers={"Authorization": f"Bearer {KEY}\r\nX-Injected: 1"})
     with pytest.raises(ConfigError, match="Authorization") as refused:
-        await connect_websocket("ws://127.0.0.1:9/", Inbox(), options)
+        await dial_websocket("ws://127.0.0.1:9/", Inbox(), options)
     assert KEY not in str(refused.value)
 
 
@@ -243,12 +243,12 @@ async def test_tls_works_with_a_trusted_certificate_and_fails_without(tmp_path: 
     inbox = Inbox()
     async with serving(echo, ssl=server_tls) as plain:
         url = plain.replace("ws://127.0.0.1", "wss://localhost")
-        link = await connect_websocket(url, inbox, WebSocketOptions(ssl_context=trusting))
+        link = await dial_websocket(url, inbox, WebSocketOptions(ssl_context=trusting))
         link.write("over tls")
         assert await inbox.next_count(1) == ["over tls"]
         await link.aclose()
         assert inbox.closed[0].is_clean
         with pytest.raises(ConnectFailed, match="certificate is not trusted"):
-            await connect_websocket(url, Inbox())
+            await dial_websocket(url, Inbox())
         with pytest.raises(TransportError):
-            await connect_websocket(plain, Inbox(), WebSocketOptions(connect_timeout_s=1))
+            await dial_websocket(plain, Inbox(), WebSocketOptions(connect_timeout_s=1))

@@ -14,7 +14,7 @@ from websockets.asyncio.server import ServerConnection
 
 from tests.transport.servers import Inbox, ManualTimers, frame, serving, serving_raw, shake_hands
 from voicewire.errors import ConnectionLost, RemoteProtocolError, SessionClosed
-from voicewire.transport.connect import connect_websocket
+from voicewire.transport.connect import dial_websocket
 from voicewire.transport.options import WebSocketOptions
 
 pytestmark = [pytest.mark.loopback, pytest.mark.anyio]
@@ -28,7 +28,7 @@ async def echo(ws: ServerConnection) -> None:
 async def test_text_and_binary_come_back_as_they_went() -> None:
     inbox = Inbox()
     async with serving(echo) as url:
-        link = await connect_websocket(url, inbox)
+        link = await dial_websocket(url, inbox)
         link.write("héllo")
         link.write(b"\x00\xff")
         await link.send("")
@@ -41,7 +41,7 @@ async def test_text_and_binary_come_back_as_they_went() -> None:
 async def test_the_kernel_keeps_little_and_large_messages_come_whole_all_the_same() -> None:
     inbox = Inbox()
     async with serving(echo) as url:
-        link = await connect_websocket(url, inbox)
+        link = await dial_websocket(url, inbox)
         assert link._ws is not None
         sock = link._ws.underlying_transport.get_extra_info("socket")
         # Linux doubles what it is asked for.
@@ -67,7 +67,7 @@ async def test_fragments_are_joined_around_control_frames() -> None:
 
     inbox = Inbox()
     async with serving(handler) as url:
-        link = await connect_websocket(url, inbox)
+        link = await dial_websocket(url, inbox)
         assert await inbox.next_count(3) == ["abc", b"12", "whole"]
         await link.aclose()
 
@@ -88,7 +88,7 @@ def test_where_a_message_is_split_makes_no_difference(text: str, cuts: list[int]
     async def run() -> list[str | bytes]:
         inbox = Inbox()
         async with serving_raw(handler) as url:
-            link = await connect_websocket(url, inbox)
+            link = await dial_websocket(url, inbox)
             got = list(await inbox.next_count(1))
             link.abort()
             await link.aclose()
@@ -108,7 +108,7 @@ async def test_a_message_over_the_bound_ends_the_connection_with_1009(is_fragmen
 
     inbox = Inbox()
     async with serving(handler) as url:
-        link = await connect_websocket(url, inbox, WebSocketOptions(max_message_bytes=1000))
+        link = await dial_websocket(url, inbox, WebSocketOptions(max_message_bytes=1000))
         end = await inbox.end()
         await link.aclose()
     assert (end.code, end.is_clean, inbox.messages) == (1009, False, [])
@@ -125,7 +125,7 @@ async def test_a_message_of_exactly_the_bound_is_taken() -> None:
 
     inbox = Inbox()
     async with serving(handler) as url:
-        link = await connect_websocket(url, inbox, WebSocketOptions(max_message_bytes=1000))
+        link = await dial_websocket(url, inbox, WebSocketOptions(max_message_bytes=1000))
         assert [len(message) for message in await inbox.next_count(2)] == [1000, 1000]
         await link.aclose()
 
@@ -144,7 +144,7 @@ async def test_the_peers_code_and_reason_are_reported_once(code: int, reason: st
 
     inbox = Inbox()
     async with serving(handler) as url:
-        link = await connect_websocket(url, inbox)
+        link = await dial_websocket(url, inbox)
         end = await inbox.end()
         with pytest.raises(SessionClosed) as refused:
             link.write("too late")
@@ -165,7 +165,7 @@ async def test_a_close_frame_without_a_code_is_1005() -> None:
 
     inbox = Inbox()
     async with serving_raw(handler) as url:
-        link = await connect_websocket(url, inbox)
+        link = await dial_websocket(url, inbox)
         end = await inbox.end()
         await link.aclose()
     assert (end.code, end.is_clean) == (1005, True)
@@ -180,7 +180,7 @@ async def test_our_code_and_a_long_reason_reach_the_peer() -> None:
 
     inbox = Inbox()
     async with serving(handler) as url:
-        link = await connect_websocket(url, inbox)
+        link = await dial_websocket(url, inbox)
         await link.aclose(4001, "é" * 100)
     assert seen == [(4001, "é" * 61)]
     assert inbox.closed[0].code == 4001
@@ -193,7 +193,7 @@ async def test_a_cut_is_reported_as_1006() -> None:
 
     inbox = Inbox()
     async with serving(handler) as url:
-        link = await connect_websocket(url, inbox)
+        link = await dial_websocket(url, inbox)
         end = await inbox.end()
         await link.aclose()
     assert (end.code, end.is_clean, end.is_local) == (1006, False, False)
@@ -222,7 +222,7 @@ async def test_broken_frames_end_the_connection(frames: bytes, code: int) -> Non
 
     inbox = Inbox()
     async with serving_raw(handler) as url:
-        link = await connect_websocket(url, inbox, WebSocketOptions(close_timeout_s=0.05))
+        link = await dial_websocket(url, inbox, WebSocketOptions(close_timeout_s=0.05))
         end = await inbox.end()
         await link.aclose()
     assert inbox.messages == ["good"]
@@ -241,7 +241,7 @@ async def test_pings_of_the_server_are_answered() -> None:
 
     inbox = Inbox()
     async with serving(handler) as url:
-        link = await connect_websocket(url, inbox)
+        link = await dial_websocket(url, inbox)
         with anyio.fail_after(5):
             await answered.wait()
         await link.aclose()
@@ -260,7 +260,7 @@ async def test_a_half_open_connection_is_found_out_by_the_keepalive() -> None:
     inbox = Inbox()
     options = WebSocketOptions(ping_interval_s=7, ping_timeout_s=3, call_later=timers.call_later)
     async with serving_raw(handler) as url:
-        link = await connect_websocket(url, inbox, options)
+        link = await dial_websocket(url, inbox, options)
         assert [timers.fire(), timers.fire(), timers.fire()] == [7, 7, 3]
         end = await inbox.end()
         await link.aclose()
@@ -275,7 +275,7 @@ async def test_a_peer_that_answers_pings_stays_connected() -> None:
     inbox = Inbox()
     options = WebSocketOptions(ping_interval_s=7, ping_timeout_s=3, call_later=timers.call_later)
     async with serving(echo) as url:
-        link = await connect_websocket(url, inbox, options)
+        link = await dial_websocket(url, inbox, options)
         timers.fire()  # the handshake was heard
         for _ in range(3):
             assert timers.fire() == 7  # nothing was heard since: a ping goes out
@@ -294,7 +294,7 @@ async def test_a_keepalive_with_real_timers_ends_a_silent_connection() -> None:
 
     inbox = Inbox()
     async with serving_raw(handler) as url:
-        await connect_websocket(url, inbox, WebSocketOptions(ping_interval_s=0.01, ping_timeout_s=0.01))
+        await dial_websocket(url, inbox, WebSocketOptions(ping_interval_s=0.01, ping_timeout_s=0.01))
         end = await inbox.end()
     assert end.code == 1006
 
@@ -306,7 +306,7 @@ async def test_closing_is_bounded_when_the_peer_does_not_answer() -> None:
 
     inbox = Inbox()
     async with serving_raw(handler) as url:
-        link = await connect_websocket(url, inbox, WebSocketOptions(close_timeout_s=0.02))
+        link = await dial_websocket(url, inbox, WebSocketOptions(close_timeout_s=0.02))
         with anyio.fail_after(5):
             await link.aclose(1000, "bye")
     assert [(end.code, end.is_local, end.is_clean) for end in inbox.closed] == [(1000, True, False)]
@@ -319,7 +319,7 @@ async def test_cancelling_a_close_cuts_at_once() -> None:
 
     inbox = Inbox()
     async with serving_raw(handler) as url:
-        link = await connect_websocket(url, inbox, WebSocketOptions(close_timeout_s=60))
+        link = await dial_websocket(url, inbox, WebSocketOptions(close_timeout_s=60))
         with anyio.move_on_after(0.01) as scope:
             await link.aclose()
         assert scope.cancelled_caught
@@ -336,7 +336,7 @@ async def test_messages_after_our_close_are_not_delivered() -> None:
 
     inbox = Inbox()
     async with serving_raw(handler) as url:
-        link = await connect_websocket(url, inbox)
+        link = await dial_websocket(url, inbox)
         await link.aclose()
     assert inbox.messages == []
     assert inbox.closed[0].is_clean
@@ -356,7 +356,7 @@ async def test_a_slow_peer_makes_send_wait_and_its_reading_lets_it_go_on() -> No
     inbox = Inbox()
     chunk = b"x" * (1 << 20)
     async with serving_raw(handler) as url:
-        link = await connect_websocket(
+        link = await dial_websocket(
             url, inbox, WebSocketOptions(write_high_water_bytes=1 << 16, close_timeout_s=0.2)
         )
         written = 0
@@ -382,7 +382,7 @@ async def test_waiting_for_room_ends_when_the_connection_does() -> None:
 
     inbox = Inbox()
     async with serving_raw(handler) as url:
-        link = await connect_websocket(url, inbox, WebSocketOptions(write_high_water_bytes=1 << 16))
+        link = await dial_websocket(url, inbox, WebSocketOptions(write_high_water_bytes=1 << 16))
         while not link.is_congested:
             link.write(b"x" * (1 << 20))
         with pytest.raises(SessionClosed), anyio.fail_after(5):
@@ -401,7 +401,7 @@ async def test_a_receiver_that_raises_ends_the_connection_and_nothing_leaks_out(
 
     inbox = Broken()
     async with serving(handler) as url:
-        link = await connect_websocket(url, inbox)
+        link = await dial_websocket(url, inbox)
         end = await inbox.end()
         await link.aclose()
     assert end.code == 1011

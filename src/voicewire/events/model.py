@@ -299,15 +299,34 @@ class ModelProviderEvent(_Event, frozen=True, kw_only=True):
 
 
 class WebsocketConnectEvent(_Event, frozen=True, kw_only=True):
-    """The connection to the provider is open again (after a reconnect)."""
+    """The connection to the provider is open again; the conversation goes on, and everything said is in it."""
 
     type: ClassVar[str] = ModelEventType.MODEL_WEBSOCKET_CONNECT
+    session_id: str = ""
+    """The provider's id of the session from here on."""
+    attempts: int = 0
+    """How many attempts it took."""
+    outage_ms: int = 0
+    """How long there was no connection."""
+    is_planned: bool = False
+    """Whether this was a change before a limit, without a loss."""
+    is_resumed: bool = False
+    """Whether the provider resumed the session itself; else it was told the history."""
+    items_told: int = 0
+    """Items of the history that the new connection was told."""
+    items_forgotten: int = 0
+    """Items that it was not told, because there were too many."""
+    replayed_audio_ms: int = 0
+    """How much of the user's audio it was given again."""
 
 
 class WebsocketDisconnectEvent(_Event, frozen=True, kw_only=True):
-    """The connection to the provider was lost; the session may still be restored."""
+    """The connection to the provider was lost; it is being restored."""
 
     type: ClassVar[str] = ModelEventType.MODEL_WEBSOCKET_DISCONNECT
+    code: int = 0
+    """Close code of the wire."""
+    reason: str = ""
 
 
 class ModelEvents:

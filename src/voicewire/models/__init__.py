@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from voicewire.models.registry import create_model, model_entries
     from voicewire.models.remote import ReceiveLimits, RemoteConnection, open_remote
     from voicewire.models.scripted import ScriptedRealtimeModel
+    from voicewire.models.voicelive import VoiceLiveRealtimeModel
+    from voicewire.models.xai import XAIRealtimeModel
 
 _HOME = {
     "AzureOpenAIRealtimeModel": "azure",
@@ -31,6 +33,8 @@ _HOME = {
     "ReceiveLimits": "remote",
     "RemoteConnection": "remote",
     "ScriptedRealtimeModel": "scripted",
+    "VoiceLiveRealtimeModel": "voicelive",
+    "XAIRealtimeModel": "xai",
     "create_model": "registry",
     "model_entries": "registry",
     "open_remote": "remote",
@@ -48,6 +52,8 @@ __all__ = [
     "ReceiveLimits",
     "RemoteConnection",
     "ScriptedRealtimeModel",
+    "VoiceLiveRealtimeModel",
+    "XAIRealtimeModel",
     "create_model",
     "model_entries",
     "open_remote",

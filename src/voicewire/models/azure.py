@@ -1,23 +1,31 @@
-"""Azure OpenAI: the OpenAI wire at the address of a resource (GA path, no API version)."""
+"""Azure OpenAI: the OpenAI wire at the address of a resource, by its GA path or by that of the preview."""
 
 from __future__ import annotations
-
-import inspect
-from collections.abc import Awaitable, Callable
 
 from voicewire.errors import ConfigError
 from voicewire.events.session import SessionConfig
 from voicewire.models.addresses import websocket_url
-from voicewire.models.openai import OpenAIWireModel
-from voicewire.models.profiles import azure_profile
+from voicewire.models.openai import openai_codec
+from voicewire.models.profiles import azure_profile, preview_profile
 from voicewire.models.remote import ReceiveLimits
+from voicewire.models.remote_model import RemoteModel, TokenCredential, TokenProvider, bearer
+from voicewire.protocols.codec import ClientCodec
 from voicewire.transport.options import WebSocketOptions
 
-TokenProvider = Callable[[], str | Awaitable[str]]
-"""Gives a Microsoft Entra token (scope ``https://cognitiveservices.azure.com/.default``) for each session."""
+ENTRA_SCOPE = "https://cognitiveservices.azure.com/.default"
+"""What a credential is asked for."""
 
 
-class AzureOpenAIRealtimeModel(OpenAIWireModel):
+def _usual_deployment() -> str:
+    from voicewire.settings import get_settings
+
+    deployment = get_settings().azure_openai_deployment
+    if not deployment:
+        raise ConfigError("azure needs a deployment: set AZURE_OPENAI_DEPLOYMENT, or name it (azure:NAME)")
+    return deployment
+
+
+class AzureOpenAIRealtimeModel(RemoteModel):
     """A realtime deployment of Azure OpenAI.
 
     Args:
@@ -27,6 +35,9 @@ class AzureOpenAIRealtimeModel(OpenAIWireModel):
         enable_input_audio_transcription: Whether the user's audio is transcribed.
         base_url: The resource, such as ``https://NAME.openai.azure.com``; else ``AZURE_OPENAI_ENDPOINT``.
         token_provider: Gives an Entra token; used instead of a key.
+        credential: A credential in the manner of azure-identity, synchronous or not; used instead of a key.
+        api_version: Version of the preview, such as ``2025-04-01-preview``: with it the session goes by the
+            preview's path in the beta dialect. None is the GA path, which has no version.
         config: Defaults of every session.
         options: How the WebSocket behaves.
         limits: How far the application may fall behind.
@@ -45,25 +56,22 @@ class AzureOpenAIRealtimeModel(OpenAIWireModel):
         *,
         base_url: str | None = None,
         token_provider: TokenProvider | None = None,
+        credential: TokenCredential | None = None,
+        api_version: str | None = None,
         config: SessionConfig | None = None,
         options: WebSocketOptions | None = None,
         limits: ReceiveLimits | None = None,
         setup_timeout_s: float = 15.0,
     ) -> None:
-        if not deployment:
-            from voicewire.settings import get_settings
-
-            deployment = get_settings().azure_openai_deployment or ""
-        if not deployment:
-            raise ConfigError(
-                "azure needs a deployment: set AZURE_OPENAI_DEPLOYMENT, or name it (azure:NAME)"
-            )
+        deployment = deployment or _usual_deployment()
+        self._profile = preview_profile(azure_profile()) if api_version else azure_profile()
         super().__init__(
             f"azure:{deployment}",
             deployment,
             provider="azure",
-            profile=azure_profile(),
+            capabilities=self._profile.capabilities,
             voice=voice,
+            default_voice=self._profile.voice,
             enable_input_audio_transcription=enable_input_audio_transcription,
             config=config,
             options=options,
@@ -73,6 +81,11 @@ class AzureOpenAIRealtimeModel(OpenAIWireModel):
         self._api_key = api_key
         self._base_url = base_url
         self._token_provider = token_provider
+        self._credential = credential
+        self._api_version = api_version
+
+    def _codec(self, config: SessionConfig) -> ClientCodec:
+        return openai_codec(config, self._profile, "beta" if self._api_version else "ga")
 
     def _address(self) -> str:
         from voicewire.settings import get_settings
@@ -82,19 +95,21 @@ class AzureOpenAIRealtimeModel(OpenAIWireModel):
             raise ConfigError(
                 f"{self.name} needs its resource's address: set AZURE_OPENAI_ENDPOINT, or give base_url="
             )
+        if self._api_version:
+            query = {"api-version": self._api_version, "deployment": self.model_name}
+            return websocket_url(base_url, "/realtime", query, root="/openai")
         return websocket_url(base_url, "/realtime", {"model": self.model_name}, root="/openai/v1")
 
     async def _headers(self) -> dict[str, str]:
-        if self._token_provider is not None:
-            token = self._token_provider()
-            if inspect.isawaitable(token):
-                token = await token
-            return {"Authorization": f"Bearer {token}"}
+        token = await bearer(self._token_provider, self._credential, ENTRA_SCOPE)
+        if token is not None:
+            return token
         from voicewire.settings import get_settings
 
         key = self._api_key or get_settings().secret("azure_openai_api_key")
         if not key:
             raise ConfigError(
-                f"{self.name} needs a key: set AZURE_OPENAI_API_KEY, or give api_key= or token_provider="
+                f"{self.name} needs a key: set AZURE_OPENAI_API_KEY, or give api_key=, token_provider= or "
+                "credential="
             )
         return {"api-key": key.strip()}

@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from inspect import isawaitable
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from voicewire.errors import ConfigError
-from voicewire.events.session import SessionConfig, ToolSpec, Transcription
+from voicewire.events.session import SessionConfig
 from voicewire.models.addresses import websocket_url
-from voicewire.models.model import RealtimeConnection
-from voicewire.models.opening import check_config, session_config
+from voicewire.models.opening import check_config
 from voicewire.models.profiles import gemini_profile
-from voicewire.models.queue_door import RealtimeModelBase
-from voicewire.models.remote import ReceiveLimits, open_remote
+from voicewire.models.remote import ReceiveLimits, RemoteConnection, open_remote
+from voicewire.models.remote_model import RemoteModel, TokenProvider, bearer
 from voicewire.transport.frames import FrameReceiver, FrameTransport
 from voicewire.transport.options import WebSocketOptions
+
+if TYPE_CHECKING:
+    from voicewire.protocols.gemini.client import GeminiClientCodec
 
 GEMINI_BASE_URL = "wss://generativelanguage.googleapis.com"
 _TOKEN_PREFIX = "auth_tokens/"
 _VERTEX_PATH = "/ws/google.cloud.aiplatform.{version}.LlmBidiService/BidiGenerateContent"
 _PATH = "/ws/google.ai.generativelanguage.{version}.GenerativeService.{method}"
 
-TokenProvider = Callable[[], str | Awaitable[str]]
-"""Gives an OAuth token of Google Cloud for each connection."""
 
-
-class GeminiRealtimeModel(RealtimeModelBase):
+class GeminiRealtimeModel(RemoteModel):
     """A Gemini Live model, or any server at ``base_url`` that speaks its wire.
 
     The wire configures a session once. ``UpdateSession`` therefore goes on in a new connection, by the session's
@@ -76,57 +74,33 @@ class GeminiRealtimeModel(RealtimeModelBase):
         limits: ReceiveLimits | None = None,
         setup_timeout_s: float = 15.0,
     ) -> None:
-        super().__init__(model_name)
+        self._profile = gemini_profile(model_name)
+        super().__init__(
+            f"gemini:{model_name}",
+            model_name,
+            provider="gemini",
+            capabilities=self._profile.capabilities,
+            voice="",
+            default_voice=voice,
+            enable_input_audio_transcription=enable_input_audio_transcription,
+            config=config,
+            options=options,
+            limits=limits,
+            setup_timeout_s=setup_timeout_s,
+        )
         if project and not (location and token_provider):
             raise ConfigError("Vertex AI needs project=, location= and token_provider= together")
-        self.name = f"gemini:{model_name}"
-        self._profile = gemini_profile(model_name)
-        self.capabilities = self._profile.capabilities
         self._api_key = api_key
         self._base_url = base_url
         self._api_version = api_version
         self._project = project
         self._location = location or ""
         self._token_provider = token_provider
-        self._options = options or WebSocketOptions()
-        self._limits = limits
-        self._setup_timeout_s = setup_timeout_s
-        self._defaults = config or SessionConfig(
-            transcription=Transcription() if enable_input_audio_transcription else None
-        )
-        if not self._defaults.voice:
-            self._defaults = msgspec.structs.replace(self._defaults, voice=voice)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.model_name!r})"
-
-    @property
-    def websocket_url(self) -> str:
-        """The address that a session connects to; holds no secret.
-
-        Raises:
-            ConfigError: The base address is not one.
-        """
-        return self._address()
-
-    def open(
-        self,
-        *,
-        instructions: str = "",
-        tools: Iterable[ToolSpec | Mapping[str, Any]] | None = None,
-        config: SessionConfig | None = None,
-    ) -> AbstractAsyncContextManager[RealtimeConnection]:
-        """Opens a conversation; see `RealtimeModel.open`."""
-        chosen = session_config(
-            self._defaults, model=self.model_name, instructions=instructions, tools=tools, config=config
-        )
-        return self._open(chosen)
 
     @asynccontextmanager
-    async def _open(self, config: SessionConfig) -> AsyncGenerator[RealtimeConnection, None]:
+    async def _open(self, config: SessionConfig) -> AsyncGenerator[RemoteConnection, None]:
         from voicewire.models.gemini_link import ReopeningLink
         from voicewire.ownership import TaskOwner
-        from voicewire.protocols.gemini.client import GeminiClientCodec
         from voicewire.transport.connect import connect_websocket
 
         check_config(self.name, self.capabilities, config)
@@ -135,18 +109,13 @@ class GeminiRealtimeModel(RealtimeModelBase):
 
         async def dial(receiver: FrameReceiver) -> FrameTransport:
             headers = {**await self._headers(), **self._options.headers}
-            options = replace(self._options, headers=headers, provider="gemini")
+            options = replace(self._link_options(self._options), headers=headers, provider="gemini")
             return await connect_websocket(url, receiver, options)
 
         async def connect(receiver: FrameReceiver) -> FrameTransport:
             return await ReopeningLink(receiver, dial, owner).open()
 
-        codec = GeminiClientCodec(
-            msgspec.structs.replace(config, model=self._resource_name(config.model)),
-            ids=_unique_ids(),
-            traits=self._profile.traits,
-            can_reopen=True,
-        )
+        codec = self._codec(config)
         try:
             async with open_remote(
                 codec,
@@ -162,6 +131,16 @@ class GeminiRealtimeModel(RealtimeModelBase):
                 yield connection
         finally:
             await owner.aclose()
+
+    def _codec(self, config: SessionConfig) -> GeminiClientCodec:
+        from voicewire.protocols.gemini.client import GeminiClientCodec
+
+        return GeminiClientCodec(
+            msgspec.structs.replace(config, model=self._resource_name(config.model)),
+            ids=_unique_ids(),
+            traits=self._profile.traits,
+            can_reopen=True,
+        )
 
     # ------------------------------------------------------------------ where and as whom
 
@@ -189,11 +168,8 @@ class GeminiRealtimeModel(RealtimeModelBase):
         return websocket_url(base_url or GEMINI_BASE_URL, _PATH.format(version=version, method=method), {})
 
     async def _headers(self) -> dict[str, str]:
-        if self._token_provider is not None:
-            token = self._token_provider()
-            if isawaitable(token):
-                token = await token
-            return {"Authorization": f"Bearer {token}"}
+        if (token := await bearer(self._token_provider, None, "")) is not None:
+            return token
         key = self._key()
         if not key:
             raise ConfigError(

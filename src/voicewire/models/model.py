@@ -39,6 +39,8 @@ class Capabilities:
     """Whether a response can run outside the conversation."""
     supports_item_editing: bool = True
     """Whether items can be inserted, retrieved and deleted."""
+    supports_idle_timeout: bool = False
+    """Whether the model speaks again by itself when the user stays silent."""
     supports_input_transcription: bool = True
     emits_partial_transcripts: bool = True
     """Whether the user's words come as partials before the final transcript."""
@@ -46,6 +48,8 @@ class Capabilities:
     """The same input gives the same output (``echo``, ``scripted``)."""
     max_session_s: int | None = None
     """Hard limit of one session, None for no limit."""
+    options: frozenset[str] = frozenset()
+    """Settings that only this provider has: keys of ``SessionConfig.extra``, kinds of turn detection."""
 
 
 class RealtimeConnection(ABC):

@@ -2,130 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
-from typing import Any
+from typing import Literal
 from urllib.parse import urlsplit
 
-import msgspec
-
 from voicewire.errors import ConfigError
-from voicewire.events.session import SessionConfig, ToolSpec, Transcription
+from voicewire.events.session import SessionConfig
 from voicewire.models.addresses import websocket_url
-from voicewire.models.model import RealtimeConnection
-from voicewire.models.opening import check_config, session_config
-from voicewire.models.profiles import Profile, openai_profile
-from voicewire.models.queue_door import RealtimeModelBase
-from voicewire.models.remote import ReceiveLimits, open_remote
-from voicewire.transport.frames import FrameReceiver, FrameTransport
+from voicewire.models.profiles import Profile, openai_profile, preview_profile
+from voicewire.models.remote import ReceiveLimits
+from voicewire.models.remote_model import RemoteModel
+from voicewire.protocols.codec import ClientCodec
 from voicewire.transport.options import WebSocketOptions
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
+BETA_HEADER = {"OpenAI-Beta": "realtime=v1"}
+
+Dialect = Literal["ga", "beta"]
+"""``ga`` is the wire of today; ``beta`` the flat one before it, for servers that speak nothing else."""
 
 
-class OpenAIWireModel(RealtimeModelBase):
-    """A model behind the OpenAI wire (GA dialect). Providers differ in address and headers only.
+def openai_codec(config: SessionConfig, profile: Profile, dialect: Dialect) -> ClientCodec:
+    """The client side of the OpenAI wire in one of its dialects."""
+    if dialect == "beta":
+        from voicewire.protocols.openai.dialect_beta import BETA
+        from voicewire.protocols.openai.flat_client import FlatClientCodec
 
-    Args:
-        name: Full name, such as ``openai:gpt-realtime``.
-        model_name: What the provider calls it.
-        provider: Short name of the provider, for errors.
-        profile: What is known of the model.
-        voice: Voice of the reply; the profile's when empty.
-        enable_input_audio_transcription: Whether the user's audio is transcribed.
-        config: Defaults of every session; voice and transcription come from the arguments when it is None.
-        options: How the WebSocket behaves.
-        limits: How far the application may fall behind.
-        setup_timeout_s: How long opening a session may take.
-    """
+        return FlatClientCodec(config, BETA, transcription_model=profile.transcription_model)
+    from voicewire.protocols.openai.client import OpenAIClientCodec
 
-    def __init__(
-        self,
-        name: str,
-        model_name: str,
-        *,
-        provider: str,
-        profile: Profile,
-        voice: str,
-        enable_input_audio_transcription: bool,
-        config: SessionConfig | None,
-        options: WebSocketOptions | None,
-        limits: ReceiveLimits | None,
-        setup_timeout_s: float,
-    ) -> None:
-        super().__init__(model_name)
-        self.name = name
-        self.capabilities = profile.capabilities
-        self._provider = provider
-        self._profile = profile
-        self._options = options or WebSocketOptions()
-        self._limits = limits
-        self._setup_timeout_s = setup_timeout_s
-        self._defaults = config or SessionConfig(
-            transcription=Transcription() if enable_input_audio_transcription else None
-        )
-        if voice or not self._defaults.voice:
-            self._defaults = msgspec.structs.replace(self._defaults, voice=voice or profile.voice)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.model_name!r})"
-
-    @property
-    def websocket_url(self) -> str:
-        """The address that a session connects to; holds no secret.
-
-        Raises:
-            ConfigError: The base address is missing or not one.
-        """
-        return self._address()
-
-    def open(
-        self,
-        *,
-        instructions: str = "",
-        tools: Iterable[ToolSpec | Mapping[str, Any]] | None = None,
-        config: SessionConfig | None = None,
-    ) -> AbstractAsyncContextManager[RealtimeConnection]:
-        """Opens a conversation; see `RealtimeModel.open`."""
-        chosen = session_config(
-            self._defaults, model=self.model_name, instructions=instructions, tools=tools, config=config
-        )
-        return self._open(chosen)
-
-    @asynccontextmanager
-    async def _open(self, config: SessionConfig) -> AsyncGenerator[RealtimeConnection, None]:
-        from voicewire.protocols.openai.client import OpenAIClientCodec
-        from voicewire.transport.connect import connect_websocket
-
-        check_config(self.name, self.capabilities, config)
-        url = self._address()
-        headers = {**await self._headers(), **self._options.headers}
-        options = replace(self._options, headers=headers, provider=self._provider)
-
-        async def connect(receiver: FrameReceiver) -> FrameTransport:
-            return await connect_websocket(url, receiver, options)
-
-        async with open_remote(
-            OpenAIClientCodec(config, transcription_model=self._profile.transcription_model),
-            connect,
-            config=config,
-            capabilities=self.capabilities,
-            name=self.name,
-            provider=self._provider,
-            limits=self._limits,
-            setup_timeout_s=self._setup_timeout_s,
-        ) as connection:
-            yield connection
-
-    def _address(self) -> str:
-        raise ConfigError(f"{type(self).__name__} has no address")
-
-    async def _headers(self) -> dict[str, str]:
-        return {}
+    return OpenAIClientCodec(config, transcription_model=profile.transcription_model)
 
 
-class OpenAIRealtimeModel(OpenAIWireModel):
+class OpenAIRealtimeModel(RemoteModel):
     """A realtime model of OpenAI, or of any server at ``base_url`` that speaks its wire.
 
     Args:
@@ -137,10 +45,15 @@ class OpenAIRealtimeModel(OpenAIWireModel):
             when None.
         organization: Sent as ``OpenAI-Organization``.
         project: Sent as ``OpenAI-Project``.
+        dialect: ``ga``, or ``beta`` for servers that speak the flat wire of 2024 and 2025; OpenAI itself no
+            longer does.
         config: Defaults of every session.
         options: How the WebSocket behaves.
         limits: How far the application may fall behind.
         setup_timeout_s: How long opening a session may take.
+
+    Raises:
+        ConfigError: There is no such dialect.
     """
 
     def __init__(
@@ -153,27 +66,38 @@ class OpenAIRealtimeModel(OpenAIWireModel):
         base_url: str | None = None,
         organization: str | None = None,
         project: str | None = None,
+        dialect: Dialect = "ga",
         config: SessionConfig | None = None,
         options: WebSocketOptions | None = None,
         limits: ReceiveLimits | None = None,
         setup_timeout_s: float = 15.0,
     ) -> None:
+        if dialect not in ("ga", "beta"):
+            raise ConfigError(f"there is no dialect {dialect!r}; give 'ga' or 'beta'")
+        self._profile = (
+            preview_profile(openai_profile(model_name)) if dialect == "beta" else openai_profile(model_name)
+        )
         super().__init__(
             f"openai:{model_name}",
             model_name,
             provider="openai",
-            profile=openai_profile(model_name),
+            capabilities=self._profile.capabilities,
             voice=voice,
+            default_voice=self._profile.voice,
             enable_input_audio_transcription=enable_input_audio_transcription,
             config=config,
             options=options,
             limits=limits,
             setup_timeout_s=setup_timeout_s,
         )
+        self._dialect: Dialect = dialect
         self._api_key = api_key
         self._base_url = base_url
         self._organization = organization
         self._project = project
+
+    def _codec(self, config: SessionConfig) -> ClientCodec:
+        return openai_codec(config, self._profile, self._dialect)
 
     def _address(self) -> str:
         from voicewire.settings import get_settings
@@ -193,4 +117,4 @@ class OpenAIRealtimeModel(OpenAIWireModel):
             headers["OpenAI-Organization"] = self._organization
         if self._project:
             headers["OpenAI-Project"] = self._project
-        return headers
+        return {**headers, **BETA_HEADER} if self._dialect == "beta" else headers

@@ -78,9 +78,16 @@ def _check_turns(name: str, capabilities: Capabilities, turns: TurnDetection | N
     if turns is None:
         if not capabilities.supports_manual_turns:
             raise UnsupportedError(f"{name} ends turns by itself only; give it a turn_detection")
+    elif turns.idle_timeout_ms is not None and not capabilities.supports_idle_timeout:
+        raise UnsupportedError(f"{name} has no idle timeout; leave idle_timeout_ms out")
     elif turns.kind == "semantic_vad":
         if not capabilities.supports_semantic_vad:
             raise UnsupportedError(f"{name} has no semantic turn detection; use kind='server_vad'")
+    elif turns.kind != "server_vad":
+        if turns.kind not in capabilities.options:
+            raise UnsupportedError(
+                f"{name} has no turn detection of the kind {turns.kind!r}; use 'server_vad'"
+            )
     elif not capabilities.supports_server_vad:
         raise UnsupportedError(f"{name} has no turn detection; set turn_detection=None and commit turns")
 

@@ -6,9 +6,35 @@ from dataclasses import dataclass, replace
 
 from voicewire.models.model import Capabilities
 from voicewire.protocols.gemini.client_state import WireTraits
+from voicewire.protocols.openai.dialect_voicelive import VOICE_LIVE
+from voicewire.transport.policies import KeepalivePolicy, ReconnectPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkProfile:
+    """How the connections of one provider behave."""
+
+    reconnect: ReconnectPolicy = ReconnectPolicy()
+    """What happens when a connection is lost."""
+    keepalive: KeepalivePolicy = KeepalivePolicy()
+    """How a peer that is gone without a word is found out."""
+
+
+_LINKS = {
+    # Its pongs are known to be late right after a turn: only 40 s of silence count.
+    "gemini": LinkProfile(keepalive=KeepalivePolicy(interval_s=20.0, timeout_s=40.0)),
+}
+
+
+def link_profile(provider: str) -> LinkProfile:
+    """How the connections of a provider behave, by its short name."""
+    return _LINKS.get(provider, LinkProfile())
+
 
 OPENAI_VOICES = ("alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse")
 """Voices of the OpenAI realtime models."""
+OPENAI_VOICES_OF_2024 = tuple(voice for voice in OPENAI_VOICES if voice not in ("cedar", "marin"))
+"""Voices of the preview models."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +57,21 @@ _OPENAI = Profile(
         voices=OPENAI_VOICES,
         supports_semantic_vad=True,
         supports_out_of_band=True,
+        supports_idle_timeout=True,
         max_session_s=3600,
     ),
     transcription_model="gpt-4o-mini-transcribe",
     voice="alloy",
 )
+"""The ``gpt-realtime`` family, and models that nobody here has heard of."""
 
 _OPENAI_PREVIEW = replace(
     _OPENAI,
     capabilities=replace(
-        _OPENAI.capabilities, input_modalities=frozenset({"audio", "text"}), max_session_s=1800
+        _OPENAI.capabilities,
+        input_modalities=frozenset({"audio", "text"}),
+        voices=OPENAI_VOICES_OF_2024,
+        max_session_s=1800,
     ),
     transcription_model="whisper-1",
 )
@@ -50,14 +81,76 @@ _AZURE = replace(_OPENAI, transcription_model="whisper-1")
 """A deployment has any name, so its model is not known; ``whisper-1`` needs no deployment of its own."""
 
 
+_OPENAI_FAMILIES = (
+    ("gpt-4o-realtime", _OPENAI_PREVIEW),
+    ("gpt-4o-mini-realtime", _OPENAI_PREVIEW),
+    ("gpt-realtime", _OPENAI),
+)
+"""``gpt-realtime``, ``-1.5``, ``-2``, ``-2.1``, ``-2.1-mini`` and ``-mini`` differ in price and wit only."""
+
+
 def openai_profile(model: str) -> Profile:
     """The profile of a model of OpenAI, or of a server that speaks its wire."""
-    return _OPENAI_PREVIEW if model.startswith(("gpt-4o-realtime", "gpt-4o-mini-realtime")) else _OPENAI
+    return next((profile for prefix, profile in _OPENAI_FAMILIES if model.startswith(prefix)), _OPENAI)
+
+
+def preview_profile(profile: Profile) -> Profile:
+    """The profile of the same model behind the beta dialect, which knows neither images nor idle timeouts."""
+    capabilities = replace(
+        profile.capabilities,
+        input_modalities=frozenset({"audio", "text"}),
+        supports_idle_timeout=False,
+        max_session_s=1800,
+    )
+    return replace(profile, capabilities=capabilities, transcription_model="whisper-1")
 
 
 def azure_profile() -> Profile:
     """The profile of an Azure OpenAI deployment."""
     return _AZURE
+
+
+_VOICE_LIVE = Profile(
+    capabilities=replace(
+        _OPENAI.capabilities,
+        voices=(),
+        supports_out_of_band=False,
+        options=VOICE_LIVE.options | VOICE_LIVE.turn_kinds,
+    ),
+    transcription_model="whisper-1",
+    voice="alloy",
+)
+"""Any model behind Voice Live; it has voices by the hundred, so any name is taken."""
+
+
+def voicelive_profile() -> Profile:
+    """The profile of a model behind Azure Voice Live."""
+    return _VOICE_LIVE
+
+
+XAI_VOICES = ("ara", "eve", "leo", "rex", "sal")
+"""Voices of xAI's voice models."""
+
+_XAI = Profile(
+    capabilities=Capabilities(
+        input_modalities=frozenset({"audio", "text"}),
+        output_modalities=frozenset({"audio"}),
+        input_rates_hz=(24000,),
+        output_rate_hz=24000,
+        voices=XAI_VOICES,
+        supports_truncation=False,
+        supports_item_editing=False,
+        max_session_s=1800,
+    ),
+    transcription_model="grok-transcribe",
+    voice="ara",
+)
+"""The ``grok-voice`` family; what its documentation does not name is taken as not there."""
+
+
+def xai_profile() -> Profile:
+    """The profile of a voice model of xAI."""
+    return _XAI
 
 
 GEMINI_VOICES = (

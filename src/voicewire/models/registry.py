@@ -76,6 +76,24 @@ _ENTRIES = (
         summary="Azure OpenAI deployment (AZURE_OPENAI_ENDPOINT)",
     ),
     ModelEntry(
+        prefix="voicelive",
+        home="voicewire.models.voicelive:VoiceLiveRealtimeModel",
+        argument="MODEL",
+        is_argument_optional=True,
+        default_argument="gpt-realtime",
+        needs="AZURE_VOICELIVE_API_KEY",
+        summary="Azure Voice Live (AZURE_VOICELIVE_ENDPOINT)",
+    ),
+    ModelEntry(
+        prefix="xai",
+        home="voicewire.models.xai:XAIRealtimeModel",
+        argument="MODEL",
+        is_argument_optional=True,
+        default_argument="grok-voice-latest",
+        needs="XAI_API_KEY",
+        summary="xAI's voice models (XAI_BASE_URL)",
+    ),
+    ModelEntry(
         prefix="gemini",
         home="voicewire.models.gemini:GeminiRealtimeModel",
         argument="MODEL",
@@ -85,6 +103,10 @@ _ENTRIES = (
         summary="Gemini Live, or a server that speaks its wire (GEMINI_BASE_URL)",
     ),
 )
+
+
+_LINK_OPTIONS = frozenset({"reconnect", "keepalive", "wrap"})
+"""Options of every model behind a wire: see ``LinkedModel.set_link``."""
 
 
 def model_entries() -> tuple[ModelEntry, ...]:
@@ -97,8 +119,9 @@ def create_model(name: str, **options: Any) -> RealtimeModel:
 
     Args:
         name: ``local``, ``echo``, ``scripted:FILE``, ``openai:MODEL``, ``azure:DEPLOYMENT``,
-            ``gemini:MODEL``.
-        options: Keyword arguments of the model's class, such as ``api_key`` or ``base_url``.
+            ``voicelive:MODEL``, ``xai:MODEL``, ``gemini:MODEL``.
+        options: Keyword arguments of the model's class, such as ``api_key`` or ``base_url``; and, for every model
+            behind a wire, those of ``set_link``, such as ``reconnect`` and ``keepalive``.
 
     Raises:
         UnknownModelError: No such model; the message says which there are.
@@ -108,11 +131,16 @@ def create_model(name: str, **options: Any) -> RealtimeModel:
     entry, argument = _looked_up(name)
     model_class = _loaded(entry)
     arguments = (argument,) if entry.argument else ()
+    set_link = getattr(model_class, "set_link", None)
+    link = {key: options.pop(key) for key in _LINK_OPTIONS & options.keys()} if set_link is not None else {}
     try:
         inspect.signature(model_class).bind(*arguments, **options)
     except TypeError as error:
         raise ConfigError(f"model {name!r}: {error}; see the arguments of {model_class.__name__}") from error
-    return model_class(*arguments, **options)
+    model = model_class(*arguments, **options)
+    if set_link is not None and link:
+        set_link(model, **link)
+    return model
 
 
 def _looked_up(name: str) -> tuple[ModelEntry, str]:

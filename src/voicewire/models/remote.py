@@ -7,9 +7,10 @@ switch beyond the consumer's own, and the reader never waits for the application
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import anyio
 
@@ -35,7 +36,7 @@ from voicewire.models.failures import provider_error, setup_close_error
 from voicewire.models.input_audio import InputAudio
 from voicewire.models.model import Capabilities, RealtimeConnection
 from voicewire.models.opening import check_command
-from voicewire.protocols.codec import ClientCodec
+from voicewire.protocols.codec import ClientCodec, ResumableCodec
 from voicewire.streams import BoundedStream, StreamStatistics
 from voicewire.transport.frames import (
     INTERNAL_ERROR_CLOSE,
@@ -49,6 +50,24 @@ from voicewire.transport.frames import (
 
 Connect = Callable[[FrameReceiver], Awaitable[FrameTransport]]
 """Opens a transport whose messages go to the receiver."""
+
+
+class EventSink(Protocol):
+    """Where a connection's events go: its own stream, or what `RemoteConnection.divert` was given."""
+
+    def put_nowait(self, item: EventBase, weight: int | None = None, /) -> None:
+        """Takes one event.
+
+        Raises:
+            ConsumerTooSlow: The application is too far behind; the session ends.
+            SessionClosed: Nothing is taken any more.
+        """
+        ...
+
+    def close(self, error: BaseException | None = None, *, last: Iterable[EventBase] = ()) -> None:
+        """The session is over; the first call decides."""
+        ...
+
 
 _NOTED = frozenset(
     {ModelSessionCreatedEvent, ModelSessionUpdatedEvent, ModelErrorEvent, ModelSessionEndedEvent}
@@ -69,6 +88,22 @@ class ReceiveLimits:
     """Seconds of reply audio that wait to be taken; counted in bytes as they came over the wire."""
     max_queued_events: int = 100_000
     """Events that wait to be taken, audio deltas included."""
+
+
+def event_stream(name: str, limits: ReceiveLimits, rate_hz: int) -> BoundedStream[EventBase]:
+    """The stream of a connection's events.
+
+    Args:
+        name: Full name of the model.
+        limits: How far the application may fall behind.
+        rate_hz: Rate of the reply's audio.
+    """
+    return BoundedStream(
+        f"events of {name}",
+        policy="fail",
+        max_items=limits.max_queued_events,
+        max_weight=max(1, int(limits.max_queued_audio_s * rate_hz * _WIRE_BYTES_PER_SAMPLE)),
+    )
 
 
 class RemoteConnection(RealtimeConnection):
@@ -107,12 +142,8 @@ class RemoteConnection(RealtimeConnection):
         self._provider = provider
         self._opening = tuple(opening)
         rate_hz = config.output_format.rate or capabilities.output_rate_hz
-        self._stream: BoundedStream[EventBase] = BoundedStream(
-            f"events of {name}",
-            policy="fail",
-            max_items=limits.max_queued_events,
-            max_weight=max(1, int(limits.max_queued_audio_s * rate_hz * _WIRE_BYTES_PER_SAMPLE)),
-        )
+        self._stream = event_stream(name, limits, rate_hz)
+        self._sink: EventSink = self._stream
         self._input = InputAudio(config.input_format)
         self._transport: FrameTransport | None = None
         self._session_id = ""
@@ -141,6 +172,24 @@ class RemoteConnection(RealtimeConnection):
     def capabilities(self) -> Capabilities:
         """What the model can do."""
         return self._capabilities
+
+    @property
+    def resumption(self) -> Mapping[str, Any]:
+        """``SessionConfig.extra`` of a new connection that goes on with this session; empty when there is no way."""
+        return self._codec.resumption if isinstance(self._codec, ResumableCodec) else {}
+
+    @property
+    def time_left_ms(self) -> int | None:
+        """How long the connection lasts, as the provider last said; None when it did not."""
+        return self._codec.time_left_ms if isinstance(self._codec, ResumableCodec) else None
+
+    def divert(self, sink: EventSink) -> None:
+        """From now on the events, and the end, go to ``sink``; those that wait go there first."""
+        self._sink = sink
+        while (event := self._stream.get_nowait()) is not None:
+            sink.put_nowait(event, 0)
+        if self._is_ended:
+            sink.close(self._stream.end)
 
     def statistics(self) -> StreamStatistics:
         """Depth, high-water mark and weight (wire bytes) of the events that wait to be taken."""
@@ -181,7 +230,7 @@ class RemoteConnection(RealtimeConnection):
         try:
             if type(event) in _NOTED:
                 self._note(event)
-            self._stream.put_nowait(event, 0)
+            self._sink.put_nowait(event, 0)
         except ConsumerTooSlow as error:
             self._give_up(_TOO_SLOW_CODE, error)
         except SessionClosed:
@@ -233,7 +282,7 @@ class RemoteConnection(RealtimeConnection):
             for event in events:
                 if type(event) in _NOTED:
                     self._note(event)
-                self._stream.put_nowait(event, weight)
+                self._sink.put_nowait(event, weight)
                 weight = 0
             answers = self._codec.data_to_send()
             if answers and self._transport is not None:
@@ -305,6 +354,10 @@ class RemoteConnection(RealtimeConnection):
             return ConnectionLost(message, code=info.code, reason=info.reason)
         return SessionClosed(message, code=info.code, reason=info.reason)
 
+    def give_up(self, error: VoicewireError) -> None:
+        """Ends the session without waiting, as if it was lost: what is open gets its end, then ``error``."""
+        self._give_up(NORMAL_CLOSE, error)
+
     def _give_up(self, code: int, error: VoicewireError) -> None:
         """Our side ends the session because of an error; what is left is delivered, then the error."""
         if not self._is_ready and self._setup_error is None:
@@ -327,7 +380,7 @@ class RemoteConnection(RealtimeConnection):
                     session_id=self._session_id, reason=reason, code=code, is_expected=is_expected
                 )
             )
-        self._stream.close(error, last=last)
+        self._sink.close(error, last=last)
 
     def _closed_error(self) -> SessionClosed:
         info = self._transport.closed if self._transport is not None else None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 from voicewire.events.base import EventBase
 from voicewire.events.commands import Command
@@ -50,6 +50,21 @@ class ClientCodec(Protocol):
 
     def connection_lost(self, code: int, reason: str, *, is_expected: bool) -> list[EventBase]:
         """The socket is gone: terminal events for everything open, then the one session-ended event."""
+        ...
+
+
+@runtime_checkable
+class ResumableCodec(Protocol):
+    """What a client codec has besides when its provider says how long a connection lasts, and resumes sessions."""
+
+    @property
+    def resumption(self) -> Mapping[str, Any]:
+        """``SessionConfig.extra`` of a new connection that goes on with this session; empty when there is no way."""
+        ...
+
+    @property
+    def time_left_ms(self) -> int | None:
+        """How long the connection lasts, as the provider last said; None when it did not."""
         ...
 
 

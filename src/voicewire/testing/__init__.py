@@ -3,6 +3,7 @@
 Imported eagerly: the function ``serve`` must win over its module's name, and the modules are light.
 """
 
+from voicewire.testing.clock import ManualClock
 from voicewire.testing.serve import ServedGateway, serve
 
-__all__ = ["ServedGateway", "serve"]
+__all__ = ["ManualClock", "ServedGateway", "serve"]

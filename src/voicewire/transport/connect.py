@@ -13,7 +13,7 @@ from picows.url import WSParsedURL
 from voicewire._version import __version__
 from voicewire.errors import ConfigError, ConnectFailed, ConnectTimeout, VoicewireError
 from voicewire.transport.dial import Dialler, default_tls
-from voicewire.transport.frames import FrameReceiver
+from voicewire.transport.frames import FrameReceiver, FrameTransport
 from voicewire.transport.options import WebSocketOptions
 from voicewire.transport.refusal import refusal_error
 from voicewire.transport.scrub import safe_url, scrubbed
@@ -28,6 +28,18 @@ an error or a close of ours anyway. So it gets a logger of its own that drops al
 
 
 async def connect_websocket(
+    url: str, receiver: FrameReceiver, options: WebSocketOptions | None = None
+) -> FrameTransport:
+    """Opens a WebSocket, with ``options.wrap`` around it. See `dial_websocket`, which raises what this raises."""
+    settled = options or WebSocketOptions()
+
+    async def connect(inner: FrameReceiver) -> FrameTransport:
+        return await dial_websocket(url, inner, settled)
+
+    return await (connect if settled.wrap is None else settled.wrap(connect))(receiver)
+
+
+async def dial_websocket(
     url: str, receiver: FrameReceiver, options: WebSocketOptions | None = None
 ) -> WebSocketTransport:
     """Opens a WebSocket. ``receiver.on_open`` ran when it returns; messages may have come already.

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from voicewire.transport.frames import FrameReceiver, FrameTransport
+
+Connect = Callable[[FrameReceiver], Awaitable[FrameTransport]]
+"""Opens a transport whose messages go to the receiver."""
+Wrap = Callable[[Connect], Connect]
+"""Puts something between a transport and its receiver, such as a recorder or faults."""
 
 
 class Timer(Protocol):
@@ -44,5 +51,7 @@ class WebSocketOptions:
     """TLS settings for ``wss``; the system's certificates by default."""
     call_later: CallLater | None = field(default=None, repr=False)
     """Clock of the keepalive; the event loop's by default."""
+    wrap: Wrap | None = field(default=None, repr=False)
+    """Stands between the connection and its receiver."""
     provider: str = ""
     """Short provider name for errors."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
+from typing import Any
 
 import msgspec
 
@@ -80,6 +81,15 @@ class GeminiClientCodec:
     def resumption_handle(self) -> str:
         """By what a new connection can go on with this session; empty while there is nothing to go on with."""
         return self._state.resumption_handle
+
+    @property
+    def resumption(self) -> Mapping[str, Any]:
+        """``SessionConfig.extra`` of a connection that goes on with this session; empty while there is no handle."""
+        handle = self._state.resumption_handle
+        if not handle:
+            return {}
+        extra = {**self._state.traits.setup_defaults, **self._state.config.extra}
+        return {"sessionResumption": {**(extra.get("sessionResumption") or {}), "handle": handle}}
 
     @property
     def time_left_ms(self) -> int | None:

@@ -67,6 +67,7 @@ class OpenAIClientCodec:
         config: The configuration to ask for.
         transcription_model: Transcribes the user when the configuration names no model.
         shape_session: Rewrites the session object for a provider that spells it otherwise.
+        passed_events: Events that this provider has besides those of the wire.
 
     Concurrency: one caller at a time.
     """
@@ -77,16 +78,14 @@ class OpenAIClientCodec:
         *,
         transcription_model: str = DEFAULT_TRANSCRIPTION_MODEL,
         shape_session: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        passed_events: frozenset[str] = frozenset(),
     ) -> None:
+        self._passed_events = passed_events
         self._config = config
         self._transcription_model = transcription_model
         self._shape_session: Callable[[dict[str, Any]], dict[str, Any]] = shape_session or (lambda body: body)
-        self._session_id = ""
-        self._is_ready = False
-        self._closed_by = ""
-        self._is_ended = False
-        self._is_over = False
-        self._end_reason = ""
+        self._session_id = self._closed_by = self._end_reason = ""
+        self._is_ready = self._is_ended = self._is_over = False
         self._outbox: list[Frame] = []
         self._ids = 0
         self._updates: list[tuple[str, str]] = []
@@ -235,7 +234,7 @@ class OpenAIClientCodec:
                 event = _decode(frame)
             except wire.UNREADABLE as error:
                 check_unread(frame, error)
-                return [provider_event(frame, is_known=False)]
+                return [provider_event(frame, is_known=False, known=self._passed_events)]
             if type(event) is wire.OutputAudioDelta:
                 return self._deltas.audio_delta(event)
             handler = self._handlers.get(type(event))

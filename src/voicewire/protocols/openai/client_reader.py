@@ -185,7 +185,10 @@ class ConversationReader:
         return [ModelInputDoneEvent(item_id=event.item_id, audio_end_ms=event.audio_end_ms)]
 
 
-def provider_event(frame: Frame | memoryview, *, is_known: bool) -> ModelProviderEvent:
-    """The frame as it came."""
+def provider_event(
+    frame: Frame | memoryview, *, is_known: bool, known: frozenset[str] = frozenset()
+) -> ModelProviderEvent:
+    """The frame as it came; known, too, where its type is one of ``known``."""
     raw = raw_event(frame)
-    return ModelProviderEvent(name=str(raw.get("type", "")), raw=raw, is_known=is_known)
+    name = str(raw.get("type", ""))
+    return ModelProviderEvent(name=name, raw=raw, is_known=is_known or name in known)

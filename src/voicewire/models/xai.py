@@ -1,0 +1,110 @@
+"""xAI's voice models: the OpenAI wire with a session object that is half flat."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from voicewire.errors import ConfigError
+from voicewire.events.session import SessionConfig
+from voicewire.models.addresses import websocket_url
+from voicewire.models.profiles import xai_profile
+from voicewire.models.remote import ReceiveLimits
+from voicewire.models.remote_model import RemoteModel
+from voicewire.protocols.codec import ClientCodec
+from voicewire.transport.options import WebSocketOptions
+
+XAI_BASE_URL = "https://api.x.ai/v1"
+
+
+class XAIRealtimeModel(RemoteModel):
+    """A voice model of xAI.
+
+    Args:
+        model_name: Such as ``grok-voice-latest``.
+        api_key: The key; ``XAI_API_KEY`` when None. Printed nowhere.
+        voice: Such as ``ara`` or ``eve``.
+        enable_input_audio_transcription: Whether the user's audio is transcribed.
+        base_url: Such as ``https://api.x.ai/v1``; ``XAI_BASE_URL`` when None.
+        config: Defaults of every session.
+        options: How the WebSocket behaves.
+        limits: How far the application may fall behind.
+        setup_timeout_s: How long opening a session may take.
+    """
+
+    def __init__(
+        self,
+        model_name: str,
+        api_key: str | None = None,
+        voice: str = "",
+        enable_input_audio_transcription: bool = True,
+        *,
+        base_url: str | None = None,
+        config: SessionConfig | None = None,
+        options: WebSocketOptions | None = None,
+        limits: ReceiveLimits | None = None,
+        setup_timeout_s: float = 15.0,
+    ) -> None:
+        self._profile = xai_profile()
+        super().__init__(
+            f"xai:{model_name}",
+            model_name,
+            provider="xai",
+            capabilities=self._profile.capabilities,
+            voice=voice,
+            default_voice=self._profile.voice,
+            enable_input_audio_transcription=enable_input_audio_transcription,
+            config=config,
+            options=options,
+            limits=limits,
+            setup_timeout_s=setup_timeout_s,
+        )
+        self._api_key = api_key
+        self._base_url = base_url
+
+    def _codec(self, config: SessionConfig) -> ClientCodec:
+        from voicewire.protocols.openai.client import OpenAIClientCodec
+
+        return OpenAIClientCodec(
+            config,
+            transcription_model=self._profile.transcription_model,
+            shape_session=xai_session,
+            passed_events=frozenset({"ping"}),
+        )
+
+    def _address(self) -> str:
+        from voicewire.settings import get_settings
+
+        base_url = self._base_url or get_settings().xai_base_url or XAI_BASE_URL
+        root = "" if urlsplit(base_url.strip()).path.strip("/") else "/v1"
+        return websocket_url(base_url, "/realtime", {"model": self.model_name}, root=root)
+
+    async def _headers(self) -> dict[str, str]:
+        from voicewire.settings import get_settings
+
+        key = self._api_key or get_settings().secret("xai_api_key")
+        if not key:
+            raise ConfigError(f"{self.name} needs a key: set XAI_API_KEY, or give api_key=")
+        return {"Authorization": f"Bearer {key.strip()}"}
+
+
+def xai_session(body: dict[str, Any]) -> dict[str, Any]:
+    """A GA session object as xAI takes it: voice and turn detection at the top, manual turns as a type of null."""
+    session = {key: value for key, value in body.items() if key not in _SAID_OTHERWISE}
+    if body.get("tool_choice", "auto") != "auto":
+        session["tool_choice"] = body["tool_choice"]
+    if body.get("max_output_tokens", "inf") != "inf":
+        session["max_response_output_tokens"] = body["max_output_tokens"]
+    audio: dict[str, dict[str, Any]] = {half: dict(part) for half, part in body.get("audio", {}).items()}
+    if "turn_detection" in audio.get("input", {}):
+        session["turn_detection"] = audio["input"].pop("turn_detection") or {"type": None}
+    if "voice" in audio.get("output", {}):
+        session["voice"] = audio["output"].pop("voice")
+    if audio.get("output", {}).get("speed") == 1.0:
+        del audio["output"]["speed"]
+    audio = {half: part for half, part in audio.items() if part}
+    return {**session, "audio": audio} if audio else {k: v for k, v in session.items() if k != "audio"}
+
+
+_SAID_OTHERWISE = frozenset({"type", "output_modalities", "tool_choice", "max_output_tokens"})
+"""Keys of the GA object that xAI does without, or that are sent only when they say something."""
