@@ -6,10 +6,19 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
 import pytest
 
-from voicewire.errors import ConfigError, UnsupportedError
-from voicewire.events.session import SessionConfig, TurnDetection
+from voicewire.errors import ConfigError, UnsupportedError, VoicewireError
+from voicewire.events.commands import AppendAudio, CommitAudio, CreateResponse, SendImage, SendText
+from voicewire.events.model import (
+    ModelErrorEvent,
+    ModelInputTranscriptionDoneEvent,
+    ModelResponseAudioDeltaEvent,
+    ModelResponseDoneEvent,
+    ModelResponseTextDeltaEvent,
+)
+from voicewire.events.session import SessionConfig, Transcription, TurnDetection
 from voicewire.models import create_model
 from voicewire.models.model import RealtimeModel
 from voicewire.models.remote_model import bearer
@@ -123,6 +132,54 @@ async def test_credentials_in_the_manner_of_azure_identity(kind: type[_Credentia
     assert await bearer(None, None, "scope") is None
 
 
+async def test_a_credential_opens_the_gateway() -> None:
+    from voicewire.gateway.settings import GatewaySettings
+
+    settings = GatewaySettings.model_validate({"api_keys": ["entra"]})
+    async with serve(model="echo", settings=settings) as gateway:
+        for model in ("azure:echo", "voicelive:echo"):
+            found = create_model(model, base_url=gateway.ws_url, credential=_AsyncCredential())
+            async with found.open() as connection:
+                assert connection.session_id
+
+
+@every_speaker
+async def test_a_written_turn(url: str, name: str) -> None:
+    words: list[str] = []
+    async with speakers(url)[name].open(config=SessionConfig(modality="text")) as connection:
+        assert connection.session_id
+        await connection.send(SendText("Hello there"))
+        with anyio.fail_after(_TIMEOUT_S):
+            async for event in connection:
+                if isinstance(event, ModelResponseTextDeltaEvent):
+                    words.append(event.delta)
+                elif isinstance(event, ModelResponseDoneEvent):
+                    assert (event.status, event.input_tokens > 0) == ("completed", True)
+                    break
+    assert "".join(words) == "You said: Hello there"
+
+
+@every_speaker
+async def test_a_spoken_turn_by_hand(url: str, name: str) -> None:
+    pcm = b"\x00\x10" * 24000
+    heard, audio = "", b""
+    config = SessionConfig(turn_detection=None, transcription=Transcription())
+    async with speakers(url)[name].open(config=config) as connection:
+        assert connection.config.turn_detection is None
+        await connection.send(AppendAudio(pcm))
+        await connection.send(CommitAudio())
+        with anyio.fail_after(_TIMEOUT_S):
+            async for event in connection:
+                if isinstance(event, ModelInputTranscriptionDoneEvent):
+                    heard = event.transcript
+                elif isinstance(event, ModelResponseAudioDeltaEvent):
+                    audio += event.pcm
+                if isinstance(event, ModelResponseDoneEvent):
+                    break
+    assert heard == "[audio 1000 ms]"
+    assert audio == pcm
+
+
 @pytest.mark.parametrize("name", ["beta", "preview", "first preview"])
 async def test_the_beta_has_no_images_and_no_idle_timeout(name: str) -> None:
     model = speakers("ws://127.0.0.1:9")[name]
@@ -130,6 +187,36 @@ async def test_the_beta_has_no_images_and_no_idle_timeout(name: str) -> None:
     with pytest.raises(UnsupportedError, match="idle"):
         async with model.open(config=SessionConfig(turn_detection=TurnDetection(idle_timeout_ms=5000))):
             pytest.fail("it must not open")
+
+
+async def test_the_first_preview_reads_no_image(url: str) -> None:
+    async with speakers(url)["first preview"].open() as connection:
+        with pytest.raises(UnsupportedError, match="images"):
+            await connection.send(SendImage(b"x", "image/png"))
+
+
+@pytest.mark.parametrize("name", ["openai:echo", "voicelive:echo"])
+async def test_an_idle_timeout_is_refused_by_a_model_without_one(url: str, name: str) -> None:
+    """Our client passes it on, since the provider has it; the gateway's echo has none and says so."""
+    base_url = f"{url}/v1" if name.startswith("openai") else url
+    model = create_model(name, api_key="k", base_url=base_url)
+    config = SessionConfig(turn_detection=TurnDetection(idle_timeout_ms=5000))
+    with pytest.raises(VoicewireError, match="idle"):
+        async with model.open(config=config):
+            pytest.fail("it must not open")
+
+
+async def test_a_response_outside_the_conversation(url: str) -> None:
+    async with speakers(url)["beta"].open(config=SessionConfig(modality="text")) as connection:
+        await connection.send(CreateResponse(is_out_of_band=True, metadata={"purpose": "test"}))
+        with anyio.fail_after(_TIMEOUT_S):
+            async for event in connection:
+                assert not isinstance(event, ModelErrorEvent)
+                if isinstance(event, ModelResponseDoneEvent):
+                    break
+    with pytest.raises(UnsupportedError):
+        async with speakers(url)["voicelive"].open() as connection:
+            await connection.send(CreateResponse(is_out_of_band=True))
 
 
 async def test_what_xai_is_sent() -> None:

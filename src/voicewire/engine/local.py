@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncGenerator, Iterable, Mapping
+from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -80,6 +81,17 @@ class LocalRealtimeModel(RealtimeModel):
     def __repr__(self) -> str:
         return f"LocalRealtimeModel(voice={self._voice!r}, brain={self._options.brain!r})"
 
+    def preload(self) -> Future[None]:
+        """Starts to load the models in another thread, once.
+
+        A conversation that opens meanwhile begins at once: its audio and requests wait until the models are
+        there, and it ends by the error of loading them, if there is one.
+
+        Returns:
+            Done when they are loaded and warm; raises as ``open`` does.
+        """
+        return EngineRuntime.shared(self._options).preload()
+
     def open(
         self,
         *,
@@ -87,7 +99,7 @@ class LocalRealtimeModel(RealtimeModel):
         tools: Iterable[ToolSpec | Mapping[str, Any]] | None = None,
         config: SessionConfig | None = None,
     ) -> AbstractAsyncContextManager[RealtimeConnection]:
-        """Opens a conversation; the first one of a process loads the models (about 3 s).
+        """Opens a conversation; the first one of a process loads the models (about 3 s; see ``preload``).
 
         Raises:
             ModelLoadError: A weight file is missing or damaged; the message names the command that helps.
@@ -112,7 +124,9 @@ class LocalRealtimeModel(RealtimeModel):
             tools=tool_specs(tools) if tools is not None else base.tools,
         )
         runtime = EngineRuntime.shared(self._options)
-        await anyio.to_thread.run_sync(runtime.load)
+        loaded = runtime.wait_until_loaded if runtime.is_loading else None
+        if loaded is None:
+            await anyio.to_thread.run_sync(runtime.load)
         async with open_hosted(
             lambda connection: EngineSession(runtime, connection),
             name=self.name,
@@ -121,5 +135,6 @@ class LocalRealtimeModel(RealtimeModel):
             session=secrets.token_hex(8),
             clock=self._clock,
             limits=self._limits,
+            loaded=loaded,
         ) as connection:
             yield connection

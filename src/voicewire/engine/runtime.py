@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -118,6 +118,7 @@ class EngineRuntime:
         }
         self._lock = threading.Lock()
         self._is_loaded = False
+        self._loading: Future[None] | None = None
 
     @classmethod
     def shared(cls, options: EngineOptions) -> EngineRuntime:
@@ -136,6 +137,16 @@ class EngineRuntime:
             for lane in runtime._lanes.values():
                 lane.shutdown(wait=False, cancel_futures=True)
 
+    @classmethod
+    def loaded_stage(cls, stage: Stage, name: str) -> object | None:
+        """A stage that a runtime of this process has loaded already, None when there is none."""
+        with cls._shared_lock:
+            runtimes = list(cls._shared.values())
+        for runtime in runtimes:
+            if runtime._is_loaded and getattr(runtime.options, stage) == name:
+                return cast("object", getattr(runtime, stage))
+        return None
+
     def new_endpointer(self, settings: EndpointSettings) -> Endpointer:
         """The policy of one new session."""
         return self._new_endpointer(settings)
@@ -151,20 +162,50 @@ class EngineRuntime:
             if self._is_loaded:
                 return
             options = self.options
-            self._new_endpointer = cast(
-                "Callable[..., Endpointer]", load_stage("endpointer", options.endpointer)
-            )
-            self.vad = cast("Vad", load_stage("vad", options.vad)())
-            self.recognizer = cast("Recognizer", load_stage("recognizer", options.recognizer)())
-            self.synthesizer = cast("Synthesizer", load_stage("synthesizer", options.synthesizer)())
-            self.turn_model = (
-                cast("TurnModel", load_stage("turn_model", options.turn_model)())
-                if options.use_turn_model
-                else None
-            )
-            self.brain = self._load_brain(options)
-            self._warm_up()
+            # Half of the time is the brain's; it needs nothing of the others.
+            brain = self._lanes["hint"].submit(self._warm_brain, options)
+            try:
+                self._new_endpointer = cast(
+                    "Callable[..., Endpointer]", load_stage("endpointer", options.endpointer)
+                )
+                self.vad = cast("Vad", load_stage("vad", options.vad)())
+                self.recognizer = cast("Recognizer", load_stage("recognizer", options.recognizer)())
+                self.synthesizer = cast("Synthesizer", load_stage("synthesizer", options.synthesizer)())
+                self.turn_model = (
+                    cast("TurnModel", load_stage("turn_model", options.turn_model)())
+                    if options.use_turn_model
+                    else None
+                )
+                self._warm_up()
+            except BaseException:
+                wait((brain,))  # a load that failed leaves no thread at work
+                raise
+            self.brain = brain.result()
             self._is_loaded = True
+
+    def preload(self) -> Future[None]:
+        """Starts to load in a thread of the answer lane, unless that was started before.
+
+        Returns:
+            What ``load`` returns or raises. Conversations that open meanwhile wait for it, not for each other.
+        """
+        with self._shared_lock:
+            if self._loading is None:
+                self._loading = self._lanes["answer"].submit(self.load)
+            return self._loading
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether ``preload`` was called and has not ended."""
+        return self._loading is not None and not self._loading.done()
+
+    async def wait_until_loaded(self) -> None:
+        """Waits for ``preload``. Cancellation: safe; the loading goes on.
+
+        Raises:
+            VoicewireError: See ``load``.
+        """
+        await asyncio.shield(asyncio.wrap_future(self.preload()))
 
     @staticmethod
     def _load_brain(options: EngineOptions) -> Brain:
@@ -174,6 +215,11 @@ class EngineRuntime:
         return create(
             options.brain or None, model=options.brain_model or None, api_key=options.brain_api_key or None
         )
+
+    def _warm_brain(self, options: EngineOptions) -> Brain:
+        brain = self._load_brain(options)
+        brain.warm_up()
+        return brain
 
     def _warm_up(self) -> None:
         """The first call of every model is up to ten times slower than the second; pay for it here."""
@@ -188,7 +234,6 @@ class EngineRuntime:
         if self.turn_model is not None:
             self.turn_model.probability(quiet)
         self.synthesizer.synthesize("Hello there.")
-        self.brain.warm_up()
 
     async def run(self, lane: Lane, work: Callable[..., T], *args: Any) -> T:
         """Runs blocking work in a lane's thread.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from voicewire.models.azure import AzureOpenAIRealtimeModel
+    from voicewire.models.dashscope import DashScopeRealtimeModel
     from voicewire.models.echo import EchoRealtimeModel
     from voicewire.models.gemini import GeminiRealtimeModel
     from voicewire.models.model import Capabilities, RealtimeConnection, RealtimeModel
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _HOME = {
     "AzureOpenAIRealtimeModel": "azure",
     "Capabilities": "model",
+    "DashScopeRealtimeModel": "dashscope",
     "EchoRealtimeModel": "echo",
     "GeminiRealtimeModel": "gemini",
     "OpenAIRealtimeModel": "openai",
@@ -43,6 +45,7 @@ _HOME = {
 __all__ = [
     "AzureOpenAIRealtimeModel",
     "Capabilities",
+    "DashScopeRealtimeModel",
     "EchoRealtimeModel",
     "GeminiRealtimeModel",
     "OpenAIRealtimeModel",

@@ -138,10 +138,15 @@ async def _fetched(url: str) -> tuple[str | bytes, str]:
     if not url.startswith(("http://", "https://")):
         raise InvalidEventError("a source's url starts with https://, http:// or data:")
     # The thread cannot be interrupted, but it ends by its own timeout and its result is then dropped.
-    return await anyio.to_thread.run_sync(_fetch, url, abandon_on_cancel=True)
+    return await anyio.to_thread.run_sync(fetch, url, abandon_on_cancel=True)
 
 
-def _fetch(url: str) -> tuple[bytes, str]:
+def fetch(url: str) -> tuple[bytes, str]:
+    """The content of an address and its media type; waits for the network.
+
+    Raises:
+        InvalidEventError: It could not be fetched, or is larger than 32 MiB.
+    """
     try:
         with urlopen(Request(url), timeout=_FETCH_TIMEOUT_S) as answer:
             data = cast("bytes", answer.read(_MAX_FETCH_BYTES + 1))

@@ -34,7 +34,15 @@ from voicewire.errors import (
     VoicewireError,
 )
 from voicewire.events.base import EventBase
-from voicewire.events.commands import AppendAudio, ClearAudio, Command, CommitAudio, UpdateSession
+from voicewire.events.commands import (
+    AppendAudio,
+    ClearAudio,
+    Command,
+    CommitAudio,
+    CreateItem,
+    CreateResponse,
+    UpdateSession,
+)
 from voicewire.events.model import ResponseStatus, TokenUsage
 from voicewire.events.session import SessionConfig
 from voicewire.models.hosted_audio import OutputAudio, check_format
@@ -95,6 +103,7 @@ class HostedConnection(RealtimeConnection):
             session_id=session_id, config=config, ids=ids, input_rate_hz=capabilities.input_rates_hz[0]
         )
         self._performer: Performer | None = None
+        self._is_attended = anyio.Event()
         self._out = EventsOut(name, self._host, limits)
         self._in = AudioIn(self._host, capabilities.input_rates_hz, limits, hear=self._hear, apply=self.apply)
         self._backlog: deque[HostOutput] = deque()
@@ -136,9 +145,13 @@ class HostedConnection(RealtimeConnection):
             AudioError: The audio cannot be converted.
             SessionClosed: The session is over.
 
+        What needs a performer that still loads waits for it, and keeps the order of what comes after.
+
         Cancellation: the command was then not sent; once begun it is finished.
         """
         async with self._sending:
+            if _needs_performer(command):
+                await self._is_attended.wait()
             if self._is_ended:
                 raise SessionClosed(f"the session with {self._name} is over; open a new one")
             if isinstance(command, AppendAudio):
@@ -306,16 +319,21 @@ class HostedConnection(RealtimeConnection):
             kind = ConnectionLost if code in (CUT, INTERNAL_ERROR_CLOSE) else SessionClosed
             error = kind(f"{self._name} ended the session ({code}): {reason}", code=code, reason=reason)
         self._out.close(error, last)
+        self._is_attended.set()
         if self._inbox is not None:
             self._inbox.close()
         self._beside.cancel()
 
     # ------------------------------------------------------------------ inside
 
-    def begin(self, performer: Performer) -> None:
-        """Takes the performer and begins the session; once, by `open_hosted`."""
-        self._performer = performer
+    def begin(self) -> None:
+        """Begins the session; once, by `open_hosted`."""
         self.apply(self._host.open())
+
+    def attend(self, performer: Performer) -> None:
+        """Takes the performer; once, by `open_hosted`, before or after the beginning."""
+        self._performer = performer
+        self._is_attended.set()
 
     def _broke(self, error: VoicewireError) -> None:
         self.end(INTERNAL_ERROR_CLOSE, str(error), error=error)
@@ -352,6 +370,13 @@ class HostedConnection(RealtimeConnection):
                 self.apply(fact(self._host))
 
 
+def _needs_performer(command: Command) -> bool:
+    """Whether a command is, or asks for, work of the model; others only change what the host keeps."""
+    if isinstance(command, CreateItem):
+        return any(part.kind == "audio" for part in command.item.content)
+    return isinstance(command, AppendAudio | CommitAudio | CreateResponse)
+
+
 def check_session(name: str, capabilities: Capabilities, config: SessionConfig) -> None:
     """Refuses what neither the model nor the conversion can do.
 
@@ -373,6 +398,15 @@ def counting_ids(session: str) -> Callable[[str], str]:
     return make
 
 
+async def _attend_later(
+    loaded: Callable[[], Awaitable[None]],
+    make_performer: Callable[[HostedConnection], Performer],
+    connection: HostedConnection,
+) -> None:
+    await loaded()
+    connection.attend(make_performer(connection))
+
+
 @asynccontextmanager
 async def open_hosted(
     make_performer: Callable[[HostedConnection], Performer],
@@ -383,6 +417,7 @@ async def open_hosted(
     session: str,
     clock: Clock | None = None,
     limits: HostedLimits | None = None,
+    loaded: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncGenerator[HostedConnection, None]:
     """Opens a conversation with a model in this process.
 
@@ -395,6 +430,8 @@ async def open_hosted(
         session: Short unique id; part of every id of the session.
         clock: The clock; the machine's by default.
         limits: The bounds.
+        loaded: Waits until a performer can be made. The session begins at once; what its performer must do
+            waits. An exception ends the session.
 
     Raises:
         UnsupportedError: The configuration asks for what the model cannot do.
@@ -415,7 +452,11 @@ async def open_hosted(
             tasks=tasks,
         )
         try:
-            connection.begin(make_performer(connection))
+            if loaded is None:
+                connection.attend(make_performer(connection))
+            else:
+                connection.spawn(_attend_later, loaded, make_performer, connection, name="loading")
+            connection.begin()
             yield connection
         except Exception as error:  # not swallowed: raised below, outside the group, which would wrap it
             body_error = error

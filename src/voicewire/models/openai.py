@@ -96,6 +96,11 @@ class OpenAIRealtimeModel(RemoteModel):
         self._organization = organization
         self._project = project
 
+    @property
+    def dialect(self) -> str:
+        """``ga`` or ``beta``."""
+        return self._dialect
+
     def _codec(self, config: SessionConfig) -> ClientCodec:
         return openai_codec(config, self._profile, self._dialect)
 

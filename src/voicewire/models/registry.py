@@ -102,6 +102,15 @@ _ENTRIES = (
         needs="GEMINI_API_KEY",
         summary="Gemini Live, or a server that speaks its wire (GEMINI_BASE_URL)",
     ),
+    ModelEntry(
+        prefix="dashscope",
+        home="voicewire.models.dashscope:DashScopeRealtimeModel",
+        argument="MODEL",
+        is_argument_optional=True,
+        default_argument="qwen3.5-omni-plus-realtime",
+        needs="DASHSCOPE_API_KEY",
+        summary="Qwen models of DashScope (DASHSCOPE_WEBSOCKET_BASE_URL)",
+    ),
 )
 
 
@@ -119,7 +128,7 @@ def create_model(name: str, **options: Any) -> RealtimeModel:
 
     Args:
         name: ``local``, ``echo``, ``scripted:FILE``, ``openai:MODEL``, ``azure:DEPLOYMENT``,
-            ``voicelive:MODEL``, ``xai:MODEL``, ``gemini:MODEL``.
+            ``voicelive:MODEL``, ``xai:MODEL``, ``gemini:MODEL``, ``dashscope:MODEL``.
         options: Keyword arguments of the model's class, such as ``api_key`` or ``base_url``; and, for every model
             behind a wire, those of ``set_link``, such as ``reconnect`` and ``keepalive``.
 
