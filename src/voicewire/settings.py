@@ -70,12 +70,22 @@ class Settings(BaseSettings):
         "ASR_SAMPLE_RATE", default=16000, help="rate of audio for recognition, in Hz"
     )
     tts_audio_format: str = _env("TTS_AUDIO_FORMAT", default="wav", help="format of synthesised audio")
+    tts_voice: str | None = _env("TTS_VOICE", help="voice of the speech clients of seed 000")
+    asr_language: str | None = _env("ASR_LANG", help="language of Azure's recogniser")
     realtime_buffer_size: int = _env(
         "REALTIME_BUFFER_SIZE", default=1024, help="sample frames of one chunk of microphone audio"
     )
     realtime_voice_provider: str | None = _env("REALTIME_VOICE_PROVIDER", help="provider of `RealtimeVoice`")
     home: str | None = _env("VOICEWIRE_HOME", help="folder of the engine's files (else the user's cache)")
     api_keys: SecretStr | None = _env("VOICEWIRE_API_KEYS", help="keys that the gateway accepts, by comma")
+    secret_key: SecretStr | None = _env(
+        "VOICEWIRE_SECRET_KEY",
+        help="signs the gateway's client secrets; the same for processes that share them",
+    )
+    allowed_origins: str | None = _env(
+        "VOICEWIRE_ALLOWED_ORIGINS", help="origins of web pages that may use the gateway, by comma"
+    )
+    limits: str | None = _env("VOICEWIRE_LIMITS", help="limits of the gateway, NAME=VALUE by comma")
 
     def secret(self, field: str) -> str | None:
         """The value of a secret, without spaces and line ends around it; None when it is not set.

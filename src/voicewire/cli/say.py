@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from voicewire.cli.common import command, console
-from voicewire.errors import ConfigError, UnsupportedError
+from voicewire.errors import ConfigError
 
 if TYPE_CHECKING:
-    from voicewire.audio.format import AudioFrame
+    from voicewire.speech.tts import TtsClient
 
-_WRITABLE: Final = (".wav", ".wave", ".mp3", ".ogg", ".oga", ".flac", ".pcm", ".raw")
+_WRITABLE: Final = (".wav", ".wave", ".mp3", ".ogg", ".oga", ".opus", ".flac", ".pcm", ".raw")
 
 
 @command
@@ -26,48 +26,42 @@ def say(
     ] = None,
     voice: Annotated[str | None, typer.Option(help="A voice of `voicewire voices`.")] = None,
     speed: Annotated[float, typer.Option(min=0.5, max=2.0, help="1 is normal.")] = 1.0,
+    provider: Annotated[str, typer.Option(help="Who speaks: local, modelstudio or azure.")] = "local",
+    rate: Annotated[int, typer.Option(min=8000, max=48000, help="Sample rate of the audio, in Hz.")] = 24000,
 ) -> None:
-    """Speak a text with the embedded engine."""
+    """Speak a text through the speaker or into a file."""
     if output is not None and output.suffix.lower() not in _WRITABLE:
         raise ConfigError(
             f"cannot tell what kind of file {str(output)!r} shall be: let its name end in "
             f"one of {', '.join(_WRITABLE)}"
         )
-    frame = _spoken(sys.stdin.read() if text == "-" else text, voice, speed)
-    if output is None:
-        _play(frame)
-        return
-    from voicewire.audio.files import write_audio
-
-    write_audio(output, frame)
-    console().print(f"{output}: {frame.duration_ms / 1000:.2f} s", soft_wrap=True)
-
-
-def _spoken(text: str, voice: str | None, speed: float) -> AudioFrame:
-    from voicewire.audio.format import AudioFormat, AudioFrame
-    from voicewire.audio.pcm import float32_to_pcm16
-    from voicewire.engine.text import for_speech
-    from voicewire.engine.tts import create_synthesizer
-
-    if not text.strip():
+    words = sys.stdin.read() if text == "-" else text
+    if not words.strip():
         raise ConfigError("there is nothing to say; give a text with at least one word")
-    synthesizer = create_synthesizer(voice)
-    spoken = for_speech(text)
-    check = synthesizer.speakable(spoken)
-    if not check.is_speakable:
-        raise UnsupportedError(check.reason)
-    speech = synthesizer.synthesize(spoken, speed=speed)
-    return AudioFrame(AudioFormat(speech.sample_rate_hz), float32_to_pcm16(speech.samples))
-
-
-def _play(frame: AudioFrame) -> None:
     import anyio
 
+    from voicewire.speech.create import create_tts
+
+    options: dict[str, Any] = {"speech_rate": speed, "sample_rate": rate, "format": "pcm"}
+    if voice is not None:
+        options["voice"] = voice
+    client = create_tts(provider, **options)
+    if output is None:
+        anyio.run(_play, client, words, rate)
+        return
+    length_ms = anyio.run(client.synthesize_file, words, output)
+    console().print(f"{output}: {length_ms / 1000:.2f} s", soft_wrap=True)
+
+
+async def _play(client: TtsClient[Any], text: str, rate_hz: int) -> None:
+    """Plays the audio while it is made."""
     from voicewire.audio.devices import Speaker
+    from voicewire.speech.results import SynthesizedAudio
 
-    async def play() -> None:
-        async with Speaker(frame.format.sample_rate_hz) as speaker:
-            speaker.enqueue("say", frame.data)
-            await speaker.drained()
-
-    anyio.run(play)
+    async with Speaker(rate_hz) as speaker, client:
+        await client.send(text)
+        await client.finish()
+        async for event in client:
+            if isinstance(event, SynthesizedAudio):
+                speaker.enqueue("say", event.data)
+        await speaker.drained()

@@ -1,117 +1,227 @@
-"""``voicewire transcribe``: writes down what a file says."""
+"""``voicewire transcribe``: writes down what files, or the microphone, say."""
 
 from __future__ import annotations
 
-import json
-from enum import Enum
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from voicewire.cli.common import command
+from voicewire.cli.common import command, error_console
 from voicewire.errors import ConfigError
+from voicewire.speech.captions import TranscriptFormat, render
 
 if TYPE_CHECKING:
-    from voicewire.engine.stages import Transcript, TranscriptSegment
+    from voicewire.speech.asr import AsrClient
+    from voicewire.speech.results import RecognitionResult, Segment
 
-_RATE_HZ: Final = 16_000
+__all__ = ["TranscriptFormat", "render", "transcribe"]
 
+_SUFFIXES: Final = {
+    TranscriptFormat.TEXT: ".txt",
+    TranscriptFormat.JSON: ".json",
+    TranscriptFormat.SRT: ".srt",
+    TranscriptFormat.VTT: ".vtt",
+}
+_NOTE_EVERY_MS: Final = 5000
+"""A stretch of silence is noted in the journal this often; segments are noted at once."""
 
-class TranscriptFormat(str, Enum):
-    """How to write it down."""
-
-    TEXT = "text"
-    JSON = "json"
-    SRT = "srt"
-    VTT = "vtt"
+Show = Callable[[int], None]
+"""Told how far a file is, in ms."""
 
 
 @command
 def transcribe(
-    file: Annotated[Path, typer.Argument(help="A WAV, FLAC, MP3 or OGG file.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE", help="WAV, FLAC, MP3 or OGG files.")
+    ] = None,
     format: Annotated[
         TranscriptFormat, typer.Option("--format", "-f", help="How to write it down.")
     ] = TranscriptFormat.TEXT,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A file instead of standard output.")
+        Path | None,
+        typer.Option("--output", "-o", help="A file instead of standard output; a folder for several files."),
     ] = None,
     language: Annotated[str | None, typer.Option(help="ISO 639-1 code, such as en.")] = None,
+    provider: Annotated[
+        str, typer.Option(help="Who recognises: local, modelstudio, azure or openai.")
+    ] = "local",
+    live: Annotated[bool, typer.Option("--live", help="Captions of the microphone until Ctrl-C.")] = False,
+    device: Annotated[str | None, typer.Option(help="A microphone, by index or a part of its name.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", help="Go on where a run that was stopped left off.")
+    ] = True,
+    progress: Annotated[
+        bool | None,
+        typer.Option("--progress/--no-progress", help="Show how far it is. [default: in a terminal]"),
+    ] = None,
+    clean: Annotated[bool, typer.Option("--clean", help="Leave out stammers, um and uh.")] = False,
+    numbers: Annotated[bool, typer.Option("--numbers", help="Write twenty-five as 25.")] = False,
 ) -> None:
-    """Write down what a sound file says."""
-    from voicewire.audio.files import read_audio
-    from voicewire.audio.pcm import pcm16_to_float32
-    from voicewire.engine.asr import WhisperRecognizer
+    """Write down what sound files, or the microphone, say."""
+    if live == bool(files):
+        raise typer.BadParameter("give one or more files, or --live for the microphone")
+    shows_progress = sys.stderr.isatty() if progress is None else progress
+    tidy = _tidied(clean=clean, numbers=numbers)
+    if live:
+        from voicewire.cli.captions import caption_microphone
 
-    audio = read_audio(file, sample_rate_hz=_RATE_HZ)
-    recognizer = WhisperRecognizer()
-    transcript = recognizer.transcribe(pcm16_to_float32(audio.data), final=True, language=language)
-    text = render(transcript, format)
-    if output is None:
-        typer.echo(text)
+        result = caption_microphone(_client(provider, language), device)
+        if output is not None:
+            _write(output, render(tidy(result), format))
         return
+    paths = files or []
+    _check_output(output, len(paths))
+    for path in paths:
+        write = _writer(path, output, format, is_one=len(paths) == 1, tidy=tidy)
+        if provider == "local":
+            _transcribe_locally(path, language, write, resume=resume, shows_progress=shows_progress)
+        else:
+            write(_transcribe_remotely(path, provider, language, shows_progress))
+
+
+def _transcribe_locally(
+    path: Path,
+    language: str | None,
+    write: Callable[[RecognitionResult], None],
+    *,
+    resume: bool,
+    shows_progress: bool,
+) -> None:
+    """Recognises one file; what is done is written, and kept for the next run, when it is stopped."""
+    from voicewire.speech import local_stages
+    from voicewire.speech.file_stream import duration_ms, open_blocks
+    from voicewire.speech.journal import Journal, default_folder, options_key
+    from voicewire.speech.local_files import read_file
+
+    open_blocks(path, 1)  # a file that cannot be read is refused before the models load
+    journal = Journal(default_folder(), path, options_key(language=language))
+    settled_ms, segments = journal.read() if resume else (0, [])
+    journal.restart(settled_ms, segments)
+    total_ms = duration_ms(path)
+    vad, recognizer = local_stages.vad(), local_stages.recognizer()
+    position_ms = settled_ms
     try:
-        output.write_text(text + "\n", encoding="utf-8")
+        with _progress(path.name, total_ms, shows_progress) as show:
+            for step in read_file(path, vad, recognizer, language=language, from_ms=settled_ms):
+                position_ms = step.position_ms
+                segments += step.segments
+                if step.segments or step.settled_ms - settled_ms >= _NOTE_EVERY_MS:
+                    settled_ms = step.settled_ms
+                    journal.add(settled_ms, step.segments)
+                show(position_ms)
+    except KeyboardInterrupt:
+        write(_result(segments, position_ms))
+        error_console().print(
+            f"stopped at {_clock(settled_ms)} of {_clock(total_ms or position_ms)}; what is done is written, "
+            "and the same command goes on from there",
+            soft_wrap=True,
+        )
+        raise
+    write(_result(segments, position_ms))
+    journal.forget()
+
+
+def _transcribe_remotely(
+    path: Path, provider: str, language: str | None, shows_progress: bool
+) -> RecognitionResult:
+    import anyio
+
+    from voicewire.speech.file_stream import duration_ms
+
+    client = _client(provider, language)
+    with _progress(path.name, duration_ms(path), shows_progress) as show:
+        return anyio.run(lambda: client.recognize_file(path, progress=lambda done_ms, _: show(done_ms)))
+
+
+def _client(provider: str, language: str | None) -> AsrClient[Any]:
+    from voicewire.speech.create import create_asr
+
+    options = {"language": language} if language else {}
+    return create_asr(provider, **options)
+
+
+def _result(segments: list[Segment], duration_ms: int) -> RecognitionResult:
+    from voicewire.speech.results import RecognitionResult
+
+    language = next((segment.language for segment in segments), "")
+    return RecognitionResult.of(tuple(segments), duration_ms=duration_ms, language=language)
+
+
+def _tidied(*, clean: bool, numbers: bool) -> Callable[[RecognitionResult], RecognitionResult]:
+    """What is done with the text of a transcript before it is written."""
+    from voicewire.speech import captions
+    from voicewire.speech.figures import numerals
+    from voicewire.speech.results import RecognitionResult
+
+    steps: list[Callable[[str], str]] = []
+    if clean:
+        steps.append(captions.clean)
+    if numbers:
+        steps.append(numerals)
+
+    def tidy(result: RecognitionResult) -> RecognitionResult:
+        segments = result.segments
+        for step in steps:
+            segments = tuple(segment.with_text(step(segment.text)) for segment in segments)
+        return RecognitionResult.of(segments, duration_ms=result.duration_ms, language=result.language)
+
+    return tidy if steps else lambda result: result
+
+
+def _writer(
+    path: Path,
+    output: Path | None,
+    format: TranscriptFormat,
+    *,
+    is_one: bool,
+    tidy: Callable[[RecognitionResult], RecognitionResult],
+) -> Callable[[RecognitionResult], None]:
+    """Where the transcript of this file goes."""
+
+    def write(result: RecognitionResult) -> None:
+        text = render(tidy(result), format)
+        if output is not None:
+            is_folder = not is_one or output.is_dir()
+            _write(output / f"{path.stem}{_SUFFIXES[format]}" if is_folder else output, text)
+            return
+        if not is_one:
+            typer.echo(f"== {path}")
+        typer.echo(text)
+
+    return write
+
+
+def _check_output(output: Path | None, file_count: int) -> None:
+    if output is None:
+        return
+    if file_count > 1 and output.is_file():
+        raise ConfigError(f"{str(output)!r} is a file; name a folder for several transcripts")
+    if file_count > 1:
+        output.mkdir(parents=True, exist_ok=True)
+    elif not output.parent.is_dir():
+        raise ConfigError(f"there is no folder {str(output.parent)!r}; make it, or name another one")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"cannot write {str(output)!r}: {error.strerror}; name another file") from error
+        raise ConfigError(f"cannot write {str(path)!r}: {error.strerror}; name another file") from error
 
 
-def render(transcript: Transcript, format: TranscriptFormat) -> str:
-    """A transcript in one of the formats; without a final line feed."""
-    match format:
-        case TranscriptFormat.TEXT:
-            return transcript.text
-        case TranscriptFormat.JSON:
-            return _as_json(transcript)
-        case TranscriptFormat.SRT:
-            cues = [
-                f"{number}\n{_span(segment, ',')}\n{segment.text}"
-                for number, segment in enumerate(_segments(transcript), 1)
-            ]
-            return "\n\n".join(cues)
-        case TranscriptFormat.VTT:
-            cues = [f"{_span(segment, '.')}\n{segment.text}" for segment in _segments(transcript)]
-            return "\n\n".join(["WEBVTT", *cues])
+def _progress(name: str, total_ms: int | None, is_shown: bool) -> AbstractContextManager[Show]:
+    """A bar in a terminal, a line for each tenth elsewhere."""
+    if not is_shown:
+        return nullcontext(lambda _: None)
+    from voicewire.cli.progress import FileProgress
+
+    return FileProgress(error_console(), name, total_ms)
 
 
-def _segments(transcript: Transcript) -> tuple[TranscriptSegment, ...]:
-    from voicewire.engine.stages import TranscriptSegment
-
-    if transcript.segments or not transcript.text:
-        return transcript.segments
-    whole = TranscriptSegment(
-        text=transcript.text, start_sample=0, end_sample=transcript.duration_samples, confidence=1.0
-    )
-    return (whole,)
-
-
-def _as_json(transcript: Transcript) -> str:
-    data = {
-        "text": transcript.text,
-        "language": transcript.language,
-        "duration_s": round(transcript.duration_samples / _RATE_HZ, 3),
-        "no_speech_prob": round(transcript.no_speech_prob, 4),
-        "avg_logprob": round(transcript.avg_logprob, 4),
-        "segments": [
-            {
-                "text": segment.text,
-                "start_s": round(segment.start_sample / _RATE_HZ, 3),
-                "end_s": round(segment.end_sample / _RATE_HZ, 3),
-                "confidence": round(segment.confidence, 4),
-            }
-            for segment in _segments(transcript)
-        ],
-    }
-    return json.dumps(data, ensure_ascii=False, indent=2)
-
-
-def _span(segment: TranscriptSegment, separator: str) -> str:
-    return f"{_stamp(segment.start_sample, separator)} --> {_stamp(segment.end_sample, separator)}"
-
-
-def _stamp(sample: int, separator: str) -> str:
-    total_ms = sample * 1000 // _RATE_HZ
-    seconds, ms = divmod(total_ms, 1000)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{separator}{ms:03d}"
+def _clock(at_ms: int) -> str:
+    minutes, seconds = divmod(at_ms // 1000, 60)
+    return f"{minutes:02d}:{seconds:02d}"

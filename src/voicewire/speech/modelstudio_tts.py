@@ -1,0 +1,240 @@
+"""ModelStudio's voices: CosyVoice and Sambert."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import anyio
+
+from voicewire.errors import VoicewireError
+from voicewire.protocols.dashscope_task.wire import RawEvent, SpokenAudio, SpokenWords, TaskFinished, TaskKind
+from voicewire.speech.audio_out import sound_format
+from voicewire.speech.callbacks import TtsCallbacks
+from voicewire.speech.config import ModelstudioTtsConfig, refuse_unless
+from voicewire.speech.modelstudio_link import LinkKeeper, TaskLink, new_task, wait_before
+from voicewire.speech.results import WordBoundary
+from voicewire.speech.tts import Mouth, TtsClient, TtsSession
+from voicewire.transport.options import Wrap
+
+_RATES_HZ: Final = (8000, 16000, 22050, 24000, 44100, 48000)
+_PIECE_CHARS: Final = 2000
+"""Well below the service's 20,000 for one piece."""
+
+
+class ModelstudioTtsClient(TtsClient[ModelstudioTtsConfig]):
+    """Synthesis by ModelStudio. Reusable; a connection that broke before the first audio is made again.
+
+    Args:
+        config: Model, voice, speed, pitch, volume, format.
+        callbacks: The application's functions.
+        wrap: Stands between each connection and the client, such as ``FaultInjector().wrap``.
+
+    Raises:
+        ConfigError: No key.
+        UnsupportedError: A field that this service cannot honour.
+    """
+
+    config: ModelstudioTtsConfig
+
+    def __init__(
+        self,
+        config: ModelstudioTtsConfig | None = None,
+        callbacks: TtsCallbacks | None = None,
+        *,
+        wrap: Wrap | None = None,
+    ) -> None:
+        config = config or ModelstudioTtsConfig()
+        super().__init__(config, callbacks)
+        refuse_unless(
+            config.sample_rate in _RATES_HZ,
+            f"sample_rate is {config.sample_rate!r}",
+            f"the service speaks at {', '.join(map(str, _RATES_HZ))} Hz",
+        )
+        self._wrap = wrap
+        self._keeper = LinkKeeper(config, config, wrap=wrap)
+
+    @property
+    def tts_request_id(self) -> str:
+        """The id of the task, under the name of seed 000."""
+        return self.request_id
+
+    def with_config(self, config: ModelstudioTtsConfig) -> ModelstudioTtsClient:
+        """A client of this configuration."""
+        return ModelstudioTtsClient(config, wrap=self._wrap)
+
+    def close(self) -> None:
+        """Ends the session at once and lets go of a connection that was kept; see `RealtimeTool.close`."""
+        super().close()
+        self._keeper.drop()
+
+    async def aclose(self) -> None:
+        """Ends everything and waits for it."""
+        await self._keeper.aclose()
+        await super().aclose()
+
+    @property
+    def _kind(self) -> TaskKind:
+        return "sambert" if (self.config.model or "").startswith("sambert") else "tts"
+
+    def parameters(self) -> dict[str, Any]:
+        """What the service is asked for. A WAV's samples are asked for bare; its header is made here."""
+        config = self.config
+        wanted = sound_format(config.format)
+        asked: dict[str, Any] = {
+            "voice": config.voice,
+            "volume": config.volume,
+            "text_type": "PlainText",
+            "sample_rate": config.sample_rate,
+            "rate": config.speech_rate,
+            "format": {"wav": "pcm", "ogg": "opus"}.get(wanted, wanted),
+            "pitch": config.pitch_rate,
+            "seed": config.seed,
+            "type": 0,
+        }
+        optional = {
+            "bit_rate": config.bit_rate,
+            "enable_ssml": config.ssml or None,
+            "instruction": config.instruction,
+            "language_hints": config.language_hints,
+            "word_timestamp_enabled": config.word_timestamps or None,
+        }
+        asked.update({name: value for name, value in optional.items() if value is not None})
+        return {**asked, **config.parameters}
+
+    async def _run(self, session: TtsSession) -> None:
+        run = _Run(self, session)
+        attempt = 0
+        while True:
+            try:
+                await run.one_connection()
+                return
+            except VoicewireError as error:
+                attempt += 1
+                if not error.retryable or attempt > self.config.max_reconnects or run.has_spoken:
+                    raise
+            await wait_before(attempt)
+
+
+class _Run:
+    """One session, over as many connections as it takes to hear the first audio."""
+
+    def __init__(self, client: ModelstudioTtsClient, session: TtsSession) -> None:
+        self.has_spoken = False
+        self._client = client
+        self._session = session
+        self._config = client.config
+        is_encoded = sound_format(client.config.format) in ("mp3", "ogg")
+        self._mouth = Mouth(client, session, client.config.sample_rate or 16000, is_encoded=is_encoded)
+        self._is_whole_text = client.config.ssml or client._kind == "sambert"
+        self._text: list[str] = []
+        self._has_ended = False
+        self._is_finished = False
+        self._is_opened = False
+
+    async def one_connection(self) -> None:
+        """Runs a task on one connection to its end.
+
+        Raises:
+            VoicewireError: It ended early.
+        """
+        client, config = self._client, self._config
+        link = await client._keeper.link()
+        is_whole = False
+        try:
+            is_sambert = client._kind == "sambert"
+            if is_sambert:
+                await self._open_once()
+                await self._take_all()
+            text = "".join(self._text) if is_sambert else ""
+            task = new_task(config.model or "", client._kind, client.parameters(), text)
+            await link.begin(task, config.start_timeout_s)
+            client.request_id = task.task_id
+            await self._open_once()
+            await self._both_ways(link)
+            await self._mouth.finish()
+            is_whole = True
+        finally:
+            if is_whole:
+                await client._keeper.give_back(link)
+            else:
+                with anyio.CancelScope(shield=True):
+                    await link.aclose()
+
+    async def _open_once(self) -> None:
+        if not self._is_opened:
+            self._is_opened = True
+            await self._client._opened(self._session)
+
+    async def _take_all(self) -> None:
+        while not self._has_ended:
+            text = await self._session.receive()
+            self._has_ended = text is None
+            if text is not None:
+                self._text.append(text)
+
+    async def _both_ways(self, link: TaskLink) -> None:
+        failure: VoicewireError | None = None
+        self._is_finished = False
+        async with anyio.create_task_group() as tasks:
+
+            async def send() -> None:
+                nonlocal failure
+                try:
+                    await self._send(link)
+                except VoicewireError as error:
+                    failure = failure or error
+                    tasks.cancel_scope.cancel()
+
+            tasks.start_soon(send)
+            try:
+                await self._receive(link)
+            except VoicewireError as error:
+                failure = error
+            tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+
+    async def _send(self, link: TaskLink) -> None:
+        if self._client._kind == "sambert":
+            self._is_finished = True
+            return
+        if self._is_whole_text:
+            await self._take_all()
+            await link.send(link.codec.text("".join(self._text)))
+        else:
+            for text in list(self._text):
+                await self._send_text(link, text)
+        while not self._has_ended:
+            more = await self._session.receive()
+            self._has_ended = more is None
+            if more is not None:
+                if not self.has_spoken:
+                    self._text.append(more)  # it may have to be sent again
+                await self._send_text(link, more)
+        await link.send(link.codec.finish())
+        self._is_finished = True
+
+    @staticmethod
+    async def _send_text(link: TaskLink, text: str) -> None:
+        for at in range(0, len(text), _PIECE_CHARS):
+            await link.send(link.codec.text(text[at : at + _PIECE_CHARS]))
+
+    async def _receive(self, link: TaskLink) -> None:
+        limit_s = self._config.finish_timeout_s
+        while True:
+            event = await link.patient_event(lambda: self._is_finished, limit_s)
+            match event:
+                case SpokenAudio(data):
+                    self.has_spoken = True
+                    self._text.clear()
+                    await self._mouth.speak(data)
+                case SpokenWords(words):
+                    for word in words:
+                        boundary = WordBoundary(text=word.text, start_ms=word.begin_ms, end_ms=word.end_ms)
+                        await self._client._tell(self._session, boundary)
+                case RawEvent(json):
+                    await self._session.call("on_event", json)
+                case TaskFinished():
+                    return
+                case _:
+                    continue
