@@ -11,29 +11,45 @@ from typing import TYPE_CHECKING
 from voicewire._version import __version__
 
 if TYPE_CHECKING:
-    from voicewire.agent import RealtimeAgent, Toolkit
+    from voicewire.agent import ChatRoom, RealtimeAgent, Toolkit
+    from voicewire.clients import AzureRealtimeAudio, RTClient, RTLowLevelClient
     from voicewire.events import ClientEvents, ModelEvents, ServerEvents
     from voicewire.models import RealtimeConnection, RealtimeModel, create_model
+    from voicewire.voice import RealtimeConfig, RealtimeVoice, VADMode
 
 _LAZY = {
+    "AzureRealtimeAudio": "voicewire.clients",
+    "ChatRoom": "voicewire.agent",
     "ClientEvents": "voicewire.events",
     "ModelEvents": "voicewire.events",
+    "RTClient": "voicewire.clients",
+    "RTLowLevelClient": "voicewire.clients",
+    "RealtimeAgent": "voicewire.agent",
+    "RealtimeConfig": "voicewire.voice",
+    "RealtimeConnection": "voicewire.models",
+    "RealtimeModel": "voicewire.models",
+    "RealtimeVoice": "voicewire.voice",
     "ServerEvents": "voicewire.events",
     "Toolkit": "voicewire.agent",
-    "RealtimeConnection": "voicewire.models",
-    "RealtimeAgent": "voicewire.agent",
-    "RealtimeModel": "voicewire.models",
+    "VADMode": "voicewire.voice",
     "create_model": "voicewire.models",
 }
 
 __all__ = [
+    "AzureRealtimeAudio",
+    "ChatRoom",
     "ClientEvents",
     "ModelEvents",
+    "RTClient",
+    "RTLowLevelClient",
     "RealtimeAgent",
+    "RealtimeConfig",
     "RealtimeConnection",
     "RealtimeModel",
+    "RealtimeVoice",
     "ServerEvents",
     "Toolkit",
+    "VADMode",
     "__version__",
     "create_model",
 ]

@@ -22,7 +22,10 @@
     |   |-- RateLimited
     |   |-- QuotaExceeded
     |   |-- InvalidRequest
-    |   `-- ProviderUnavailable
+    |   |-- ProviderUnavailable
+    |   `-- RealtimeException       what an `RTClient` request was refused with; carries the server's error
+    |-- RealtimeError               what `RealtimeVoice` reports; carries message and code
+    |   `-- RealtimeConnectionError (TransportError)  its connection could not be made, or was lost
     |-- BackpressureError
     |   |-- ConsumerTooSlow         the application did not take its events in time
     |   `-- OutOfCapacity           admission refused; carries retry_after_s
@@ -192,6 +195,59 @@ class ProviderUnavailable(ProviderError):
     """The provider failed on its side."""
 
     retryable = True
+
+
+class RealtimeException(ProviderError):
+    """A request of an `RTClient` was refused (seed 001).
+
+    Args:
+        message: The server's message.
+        type: Its kind of error.
+        code: Its code.
+        param: The field at fault.
+        event_id: The message that caused it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        type: str | None = None,
+        code: str | None = None,
+        param: str | None = None,
+        event_id: str | None = None,
+    ) -> None:
+        super().__init__(message, code=code or "")
+        self.message = message
+        self.type = type
+        self.param = param
+        self.event_id = event_id
+
+    @property
+    def error(self) -> RealtimeException:
+        """The error itself, by the name that clients of that time use."""
+        return self
+
+
+class RealtimeError(VoicewireError):
+    """What `RealtimeVoice` raises and reports (seed 003).
+
+    Args:
+        message: What happened, for a person.
+        code: A short code for programs, None when there is none.
+    """
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+    def __str__(self) -> str:
+        return f"[{self.code}] {self.message}" if self.code else self.message
+
+
+class RealtimeConnectionError(RealtimeError, TransportError):
+    """The connection of a `RealtimeVoice` could not be made, or was lost."""
 
 
 class BackpressureError(VoicewireError):

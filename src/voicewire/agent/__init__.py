@@ -7,11 +7,67 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from voicewire.agent.agent import RealtimeAgent
+    from voicewire.agent.edges import (
+        AudioSink,
+        AudioSource,
+        DeviceSink,
+        DeviceSource,
+        FileSource,
+        SessionObserver,
+        VirtualMicrophone,
+        VirtualSpeaker,
+    )
+    from voicewire.agent.floor import AddressedByName, FirstToClaim, FloorPolicy, ModeratorOrder, TurnTaken
+    from voicewire.agent.room import ChatRoom
+    from voicewire.agent.session import VoiceSession
     from voicewire.agent.toolkit import Toolkit
+    from voicewire.agent.tools import Tool, ToolAnswer, ToolRunner
 
-_HOME = {"RealtimeAgent": "agent", "Toolkit": "toolkit"}
+_HOME = {
+    "AddressedByName": "floor",
+    "AudioSink": "edges",
+    "AudioSource": "edges",
+    "ChatRoom": "room",
+    "DeviceSink": "edges",
+    "DeviceSource": "edges",
+    "FileSource": "edges",
+    "FirstToClaim": "floor",
+    "FloorPolicy": "floor",
+    "ModeratorOrder": "floor",
+    "RealtimeAgent": "agent",
+    "SessionObserver": "edges",
+    "Tool": "tools",
+    "ToolAnswer": "tools",
+    "ToolRunner": "tools",
+    "Toolkit": "toolkit",
+    "TurnTaken": "floor",
+    "VirtualMicrophone": "edges",
+    "VirtualSpeaker": "edges",
+    "VoiceSession": "session",
+}
 
-__all__ = ["RealtimeAgent", "Toolkit"]
+__all__ = [
+    "AddressedByName",
+    "AudioSink",
+    "AudioSource",
+    "ChatRoom",
+    "DeviceSink",
+    "DeviceSource",
+    "FileSource",
+    "FirstToClaim",
+    "FloorPolicy",
+    "ModeratorOrder",
+    "RealtimeAgent",
+    "SessionObserver",
+    "Tool",
+    "ToolAnswer",
+    "ToolRunner",
+    "Toolkit",
+    "TurnTaken",
+    "VirtualMicrophone",
+    "VirtualSpeaker",
+    "VoiceSession",
+]
 
 
 def __getattr__(name: str) -> object:

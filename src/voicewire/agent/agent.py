@@ -70,10 +70,10 @@ class RealtimeAgent:
         config: The whole configuration of the session, where more than the model's defaults is wanted.
         client_tools: Functions that the front end runs, in any spelling of a function tool.
         cancels_tools: Whether an interruption cancels calls that are running.
-        client_tool_timeout_s: How long the front end may take for a result, in seconds.
-        slow_consumer_s: How long a bounded queue may stay full, in seconds.
-        on_interruption: Called on the event loop when speech that was delivered and has not been played yet
-            must be thrown away.
+        client_tool_timeout_s: How long the front end may take for a result.
+        slow_consumer_s: How long a bounded queue may stay full.
+        on_interruption: Called on the event loop when delivered speech must be thrown away unplayed.
+        reports_playout: Whether ``ClientPlayoutReportEvent`` tells what was heard; else real time is assumed.
         clock: Time; the machine's own by default.
 
     Concurrency: one event loop; any task may call any method.
@@ -92,6 +92,7 @@ class RealtimeAgent:
         client_tool_timeout_s: float = DEFAULT_TIMEOUT_S,
         slow_consumer_s: float = DEFAULT_SLOW_CONSUMER_S,
         on_interruption: Callable[[], None] | None = None,
+        reports_playout: bool = False,
         clock: Clock | None = None,
     ) -> None:
         self.id = uuid4().hex
@@ -107,6 +108,7 @@ class RealtimeAgent:
             client_tool_timeout_s=client_tool_timeout_s,
             slow_consumer_s=slow_consumer_s,
             on_interruption=on_interruption,
+            reports_playout=reports_playout,
             clock=clock or MonotonicClock(),
         )
         self._restored: tuple[Item, ...] = ()

@@ -129,6 +129,8 @@ class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
     turn_detection: TurnDetection | None | msgspec.UnsetType = msgspec.UNSET
     tools: tuple[ToolSpec, ...] | None = None
     """Tools that the front end runs itself."""
+    reports_playout: bool = False
+    """Whether the front end tells what it has played (``client_playout_report``)."""
 
     @classmethod
     def read(cls, config: dict[str, Any]) -> SessionRequest:
@@ -143,6 +145,9 @@ class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
             if not isinstance(config.get(name), str | None):
                 raise InvalidEventError(f"config field {name!r} is not a string: {config[name]!r}")
         given = {name: config[name] for name in texts if config.get(name) is not None}
+        reports_playout = config.get("reports_playout", False)
+        if not isinstance(reports_playout, bool):
+            raise InvalidEventError("config field 'reports_playout' is not true or false")
         tools = config.get("tools")
         listed = cast("list[object]", tools) if isinstance(tools, list) else []
         if not isinstance(tools, list | None) or not all(isinstance(tool, dict) for tool in listed):
@@ -151,7 +156,7 @@ class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
         if "turn_detection" in config:
             detection = _turn_detection(config["turn_detection"])
         specs = None if tools is None else tool_specs(cast("list[dict[str, Any]]", listed))
-        return cls(**given, turn_detection=detection, tools=specs)
+        return cls(**given, turn_detection=detection, tools=specs, reports_playout=reports_playout)
 
     def instructions_after(self, default: str) -> str:
         """What the model is to be, and with whom it talks."""

@@ -75,8 +75,17 @@ class Outgoing:
             return
         if self._unread is not None and self._unread() >= MAX_UNREAD_EVENTS:
             self._become_stuck(f"{MAX_UNREAD_EVENTS} events wait unread in its queue")
-        if not self._waiting and not self._is_putting and self._put_now(event):
-            return
+        if not self._waiting and not self._is_putting:
+            # Every delta of audio comes this way: `_put_now`, spelled out.
+            try:
+                self._queue.put_nowait(event)
+            except asyncio.QueueFull:
+                pass
+            except Exception as error:  # the same boundary as in `_put_first`
+                self._break(error)
+                return
+            else:
+                return
         if self._is_stuck and isinstance(event, AgentResponseAudioDeltaEvent):
             return
         self._waiting.append(event)

@@ -21,6 +21,7 @@ from voicewire.events.client import (
     ClientAudioAppendEvent,
     ClientAudioCommitEvent,
     ClientImageAppendEvent,
+    ClientPlayoutReportEvent,
     ClientResponseCancelEvent,
     ClientResponseCreateEvent,
     ClientSessionCreateEvent,
@@ -54,6 +55,8 @@ class AgentSettings:
     client_tool_timeout_s: float = DEFAULT_TIMEOUT_S
     slow_consumer_s: float = DEFAULT_SLOW_CONSUMER_S
     on_interruption: Callable[[], None] | None = None
+    reports_playout: bool = False
+    """Whether the front end tells what it has played."""
     clock: Clock = field(default_factory=MonotonicClock)
 
 
@@ -66,6 +69,10 @@ class Conversation(Protocol):
 
     def interrupt(self) -> None:
         """Stops the response under way."""
+        ...
+
+    def played(self, report: ClientPlayoutReportEvent) -> None:
+        """Takes what the front end has played."""
         ...
 
 
@@ -156,6 +163,12 @@ class Reception:
                 command(CreateResponse())
             case ClientResponseCancelEvent():
                 self._conversation.interrupt()
+            case ClientPlayoutReportEvent():
+                if not self._settings.reports_playout:
+                    raise InvalidEventError(
+                        "this session does not take playout reports; create it with config 'reports_playout': true"
+                    )
+                self._conversation.played(event)
             case ClientToolResultEvent():
                 await self._take_result(event)
             case ClientSessionCreateEvent():

@@ -23,6 +23,7 @@ import anyio.abc
 
 from voicewire.agent.calls import Calls
 from voicewire.agent.failures import AgentFailure, failure_of
+from voicewire.agent.listener import REPORT_WAIT_MS, Listener
 from voicewire.agent.outbox import Outbox
 from voicewire.agent.outgoing import Outgoing, OutgoingQueue
 from voicewire.agent.reception import AgentSettings, Reception
@@ -41,6 +42,7 @@ from voicewire.conversation.session_outputs import (
 )
 from voicewire.errors import ConnectionLost, SessionClosed, VoicewireError
 from voicewire.events.base import EventBase
+from voicewire.events.client import ClientPlayoutReportEvent
 from voicewire.events.commands import (
     CancelResponse,
     Command,
@@ -93,6 +95,7 @@ class AgentRun:
             on_finished=self._tool_finished,
         )
         self._reception = Reception(voice, settings, self._calls, self, self._outgoing, session_id)
+        self._listener = Listener(voice)
         self._scope = anyio.CancelScope()
         self._tasks: anyio.abc.TaskGroup | None = None
         self._end_reason = ""
@@ -153,6 +156,10 @@ class AgentRun:
         if not outputs and core.state == "thinking" and not core.open_tools:
             outputs = core.command(CancelResponse(), now_ms=self._now_ms)
         self._carry_out(outputs)
+
+    def played(self, report: ClientPlayoutReportEvent) -> None:
+        """Takes what the front end has played into the ledger, and tells what the ledger then holds."""
+        self._carry_out(self._listener.played(self._open_core(), report, self._now_ms))
 
     def request_end(self, reason: str) -> None:
         """Asks for the end; idempotent, the first reason counts."""
@@ -217,7 +224,7 @@ class AgentRun:
             self._tasks = tasks
             self._core = ConversationSession(
                 connection.config,
-                has_playout=False,
+                has_playout=self._settings.reports_playout,
                 interrupts_by_itself=detection is not None and detection.interrupt_response,
                 supports_truncation=self._settings.model.capabilities.supports_truncation,
                 cancels_tools=self._settings.cancels_tools,
@@ -256,13 +263,7 @@ class AgentRun:
             except (VoicewireError, ValueError) as error:
                 # Nothing of it took effect; the core must not wait for an answer to it.
                 self._reception.updates -= isinstance(command, UpdateSession)
-                failure = failure_of(error)
-                event = ModelErrorEvent(
-                    error_type=failure.error_type,
-                    code=failure.code,
-                    message=str(error),
-                    command_id=command.command_id,
-                )
+                event = _refused(command, error)
                 self._carry_out(self._open_core().receive(event, now_ms=self._now_ms))
 
     async def _close_on_request(self, connection: RealtimeConnection) -> None:
@@ -288,14 +289,8 @@ class AgentRun:
             return
         failure, is_asked_for = self._failure, self._ending.is_set()
         if not core.is_closed:
-            if failure is None:
-                is_asked_for = True
-                ended = ModelSessionEndedEvent(
-                    session_id="", reason=self._end_reason or "cancelled", code=NORMAL_CLOSE, is_expected=True
-                )
-            else:
-                ended = ModelSessionEndedEvent(session_id="", reason=failure.reason, code=failure.close_code)
-            self._carry_out(core.receive(ended, now_ms=self._now_ms))
+            is_asked_for = is_asked_for or failure is None
+            self._carry_out(core.receive(_missing_end(failure, self._end_reason), now_ms=self._now_ms))
         ended = self._ended or ModelSessionEndedEvent(session_id="", reason="", code=NORMAL_CLOSE)
         code, reason = ended.code, ended.reason
         if is_asked_for:
@@ -315,11 +310,15 @@ class AgentRun:
         for output in outputs:
             match output:
                 case PlayAudio():
+                    self._listener.follow(output.item_id, output.content_index)
                     self._outgoing.emit(self._voice.audio(output.event))
                 case SendCommand():
                     self._send(output.command)
                 case FlushPlayout():
                     self._outgoing.drop_audio()
+                    if self._settings.reports_playout and self._tasks is not None:
+                        self._outgoing.emit(self._voice.flush(output.generation))
+                        self._tasks.start_soon(self._wait_for_listener, output.generation)
                     if self._settings.on_interruption is not None:
                         self._settings.on_interruption()
                 case RunTool():
@@ -336,6 +335,9 @@ class AgentRun:
                 case _:
                     for event in self._voice.events(output):
                         self._outgoing.emit(event)
+        if self._settings.reports_playout:
+            for event in self._listener.news(self._core):
+                self._outgoing.emit(event)
 
     def _send(self, command: Command) -> None:
         self._outbox.put(command)
@@ -345,6 +347,12 @@ class AgentRun:
             self._outbox.dropped_samples = 0
             message = f"the connection is too slow: {dropped} samples of the user's audio were dropped"
             self._outgoing.emit(self._voice.error("audio_dropped", "input_audio_dropped", message))
+
+    async def _wait_for_listener(self, generation: int) -> None:
+        """A front end that does not report what it had played when it was flushed is not waited for."""
+        clock = self._settings.clock
+        await clock.sleep_until_ns(clock.now_ns() + REPORT_WAIT_MS * NS_PER_MS)
+        self._carry_out(self._open_core().flushed(generation, now_ms=self._now_ms))
 
     def _tool_finished(self, call_id: str, output: str) -> None:
         self._carry_out(self._open_core().tool_finished(call_id, output, now_ms=self._now_ms))
@@ -357,3 +365,20 @@ class AgentRun:
     @property
     def _now_ms(self) -> int:
         return (self._settings.clock.now_ns() - self._origin_ns) // NS_PER_MS
+
+
+def _missing_end(failure: AgentFailure | None, reason: str) -> ModelSessionEndedEvent:
+    """The end that the model did not report."""
+    if failure is None:
+        return ModelSessionEndedEvent(
+            session_id="", reason=reason or "cancelled", code=NORMAL_CLOSE, is_expected=True
+        )
+    return ModelSessionEndedEvent(session_id="", reason=failure.reason, code=failure.close_code)
+
+
+def _refused(command: Command, error: Exception) -> ModelErrorEvent:
+    """A command that could not be sent."""
+    failure = failure_of(error)
+    return ModelErrorEvent(
+        error_type=failure.error_type, code=failure.code, message=str(error), command_id=command.command_id
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from voicewire.conversation.heard import Stretch
 from voicewire.events import server as s
 from voicewire.events.base import Event, EventBase, type_name
 from voicewire.events.model import (
@@ -48,6 +49,27 @@ class Voice:
     def audio(self, event: ModelResponseAudioDeltaEvent) -> s.AgentResponseAudioDeltaEvent:
         """A piece of speech."""
         return s.AgentResponseAudioDeltaEvent.of(event, self.agent_id, self.agent_name)
+
+    def flush(self, generation: int) -> s.AgentPlayoutFlushEvent:
+        """What was said and is not played yet must not be."""
+        return s.AgentPlayoutFlushEvent(
+            agent_id=self.agent_id, agent_name=self.agent_name, generation=generation
+        )
+
+    def heard(self, stretch: Stretch, heard_text: str) -> s.AgentPlayoutHeardEvent:
+        """How much of a stretch of speech was heard."""
+        return s.AgentPlayoutHeardEvent(
+            agent_id=self.agent_id,
+            agent_name=self.agent_name,
+            item_id=stretch.item_id,
+            content_index=stretch.content_index,
+            heard_samples=stretch.heard,
+            generated_samples=stretch.generated,
+            rate=stretch.rate_hz,
+            heard_text=heard_text,
+            is_final=stretch.is_whole or stretch.cut is not None,
+            is_cut=stretch.cut is not None,
+        )
 
     def tool_result(self, call_id: str, name: str, output: str) -> s.AgentResponseToolResultEvent:
         """A call has its result."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -19,13 +20,14 @@ class ModelResponseAudioDeltaEvent(AudioPayload, EventBase):
         response_id: The response it belongs to.
         item_id: The item it belongs to.
         delta: The bytes in base64; or give ``pcm``.
-        format: Media type and rate.
+        format: Media type and rate; a mapping with these two does as well.
         pcm: The raw bytes.
         payload: The audio of another event, handed on without converting it.
         content_index: Which content part of the item.
 
     Raises:
         AudioError: None of ``delta``, ``pcm`` and ``payload`` was given.
+        InvalidEventError: The format lacks its type or its rate.
     """
 
     __slots__ = ("content_index", "format", "item_id", "response_id")
@@ -37,7 +39,7 @@ class ModelResponseAudioDeltaEvent(AudioPayload, EventBase):
         *,
         response_id: str,
         item_id: str,
-        format: MediaFormat,
+        format: MediaFormat | Mapping[str, Any],
         delta: str | None = None,
         pcm: bytes | None = None,
         payload: AudioPayload | None = None,
@@ -51,7 +53,7 @@ class ModelResponseAudioDeltaEvent(AudioPayload, EventBase):
         self._base64 = delta
         self.response_id = response_id
         self.item_id = item_id
-        self.format = format
+        self.format = format if isinstance(format, MediaFormat) else _format_of(format)
         self.content_index = content_index
 
     @property
@@ -108,6 +110,13 @@ class ModelResponseAudioDeltaEvent(AudioPayload, EventBase):
             f"{type(self).__name__}(response_id={self.response_id!r}, item_id={self.item_id!r}, "
             f"format={self.format!r}, delta=<audio>)"
         )
+
+
+def _format_of(fields: Mapping[str, Any]) -> MediaFormat:
+    try:
+        return msgspec.convert(fields, MediaFormat)
+    except msgspec.ValidationError as error:
+        raise InvalidEventError(f"the format of an audio delta: {error}") from error
 
 
 _new = object.__new__

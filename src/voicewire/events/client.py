@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, ClassVar, cast
+from typing import Annotated, Any, ClassVar, cast
 
 import msgspec
 
@@ -23,6 +23,7 @@ class ClientEventType(str, Enum):
     CLIENT_AUDIO_APPEND = "client_audio_append"
     CLIENT_AUDIO_COMMIT = "client_audio_commit"
     CLIENT_TOOL_RESULT = "client_tool_result"
+    CLIENT_PLAYOUT_REPORT = "client_playout_report"
 
 
 def _tag(class_name: str) -> str:
@@ -110,6 +111,31 @@ class ClientToolResultEvent(_Event, frozen=True, kw_only=True):
     output: str | list[dict[str, Any]]
 
 
+class PlayoutPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """How far one stretch of the agent's speech was played."""
+
+    item_id: str
+    content_index: int = 0
+    samples: Annotated[int, msgspec.Meta(ge=0)]
+    """Samples that sounded in all, counted from the beginning of the stretch."""
+    rate: Annotated[int, msgspec.Meta(ge=1000, le=768_000)]
+    """Rate in which they are counted, in hertz; any rate will do."""
+
+
+class ClientPlayoutReportEvent(_Event, frozen=True, kw_only=True):
+    """What the listener has heard so far; for sessions that were created with ``reports_playout``.
+
+    Positions only grow, so a report may be repeated, and only the newest counts.
+    """
+
+    type: ClassVar[str] = ClientEventType.CLIENT_PLAYOUT_REPORT
+    session_id: str
+    positions: tuple[PlayoutPosition, ...] = ()
+    generation: int | None = None
+    """The answer to ``agent_playout_flush``: its generation. The buffer is empty and these are the last
+    positions."""
+
+
 class ClientEvents:
     """Namespace of all client events, as in seed 002."""
 
@@ -123,6 +149,7 @@ class ClientEvents:
     ClientAudioAppendEvent = ClientAudioAppendEvent
     ClientAudioCommitEvent = ClientAudioCommitEvent
     ClientToolResultEvent = ClientToolResultEvent
+    ClientPlayoutReportEvent = ClientPlayoutReportEvent
 
     MAPPING: ClassVar[dict[ClientEventType, type[Event]]] = {
         ClientEventType.CLIENT_SESSION_CREATE: ClientSessionCreateEvent,
@@ -134,6 +161,7 @@ class ClientEvents:
         ClientEventType.CLIENT_AUDIO_APPEND: ClientAudioAppendEvent,
         ClientEventType.CLIENT_AUDIO_COMMIT: ClientAudioCommitEvent,
         ClientEventType.CLIENT_TOOL_RESULT: ClientToolResultEvent,
+        ClientEventType.CLIENT_PLAYOUT_REPORT: ClientPlayoutReportEvent,
     }
 
     @classmethod

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any, ClassVar, Literal, cast
 
@@ -31,6 +32,8 @@ class ServerEventType(str, Enum):
     SERVER_SESSION_CREATED = "server_session_created"
     SERVER_SESSION_UPDATED = "server_session_updated"
     SERVER_SESSION_ENDED = "server_session_ended"
+    SERVER_SESSION_RESUMED = "server_session_resumed"
+    SERVER_RESUME_TOKEN = "server_resume_token"
     AGENT_READY = "agent_ready"
     AGENT_ENDED = "agent_ended"
     AGENT_RESPONSE_CREATED = "agent_response_created"
@@ -47,6 +50,8 @@ class ServerEventType(str, Enum):
     AGENT_INPUT_STARTED = "agent_input_started"
     AGENT_INPUT_DONE = "agent_input_done"
     AGENT_ERROR = "agent_error"
+    AGENT_PLAYOUT_FLUSH = "agent_playout_flush"
+    AGENT_PLAYOUT_HEARD = "agent_playout_heard"
 
 
 def _tag(class_name: str) -> str:
@@ -84,6 +89,34 @@ class ServerSessionEndedEvent(_Event, frozen=True, kw_only=True):
     session_id: str
     reason: str = ""
     code: int = 0
+
+
+class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One entry of a conversation as a front end shows it."""
+
+    role: Literal["user", "assistant"]
+    text: str
+    """What was said; of the agent's speech, what was heard."""
+    is_final: bool = True
+    """Whether the text will not change any more."""
+    item_id: str = ""
+
+
+class ServerSessionResumedEvent(_Event, frozen=True, kw_only=True):
+    """The session goes on in this connection (ADR 0012); only for front ends that asked for it."""
+
+    type: ClassVar[str] = ServerEventType.SERVER_SESSION_RESUMED
+    session_id: str
+    history: tuple[HistoryEntry, ...] = ()
+
+
+class ServerResumeTokenEvent(_Event, frozen=True, kw_only=True):
+    """With this token another connection can take the session over, once (ADR 0012)."""
+
+    type: ClassVar[str] = ServerEventType.SERVER_RESUME_TOKEN
+    token: str
+    expires_in_s: float
+    """How long it is good for after the connection was lost, in seconds."""
 
 
 class AgentReadyEvent(_AgentEvent, frozen=True, kw_only=True):
@@ -133,7 +166,7 @@ class AgentResponseAudioDeltaEvent(ModelResponseAudioDeltaEvent):
         agent_name: str,
         response_id: str,
         item_id: str,
-        format: MediaFormat,
+        format: MediaFormat | Mapping[str, Any],
         delta: str | None = None,
         pcm: bytes | None = None,
         payload: AudioPayload | None = None,
@@ -154,15 +187,17 @@ class AgentResponseAudioDeltaEvent(ModelResponseAudioDeltaEvent):
     @classmethod
     def of(cls, event: ModelResponseAudioDeltaEvent, agent_id: str, agent_name: str) -> Self:
         """The agent's form of a model's delta; the audio is handed on without converting it."""
-        return cls(
-            agent_id=agent_id,
-            agent_name=agent_name,
-            response_id=event.response_id,
-            item_id=event.item_id,
-            format=event.format,
-            content_index=event.content_index,
-            payload=event.payload,
-        )
+        # What the constructor makes, without naming seven arguments twice: that is a fifth of a whole delta.
+        made = object.__new__(cls)
+        made._pcm = event._pcm
+        made._base64 = event._base64
+        made.response_id = event.response_id
+        made.item_id = event.item_id
+        made.format = event.format
+        made.content_index = event.content_index
+        made.agent_id = agent_id
+        made.agent_name = agent_name
+        return made
 
     def model_dump(self) -> dict[str, Any]:
         """The event as plain Python data, ``type`` first."""
@@ -274,6 +309,37 @@ class AgentErrorEvent(_AgentEvent, frozen=True, kw_only=True):
     message: str
 
 
+class AgentPlayoutFlushEvent(_AgentEvent, frozen=True, kw_only=True):
+    """Stop playing now and throw away all audio that came before this event; then report (``generation``).
+
+    Only for sessions that were created with ``reports_playout``.
+    """
+
+    type: ClassVar[str] = ServerEventType.AGENT_PLAYOUT_FLUSH
+    generation: int
+
+
+class AgentPlayoutHeardEvent(_AgentEvent, frozen=True, kw_only=True):
+    """What the ledger holds of a stretch of speech after a report; captions are drawn from it.
+
+    Only for sessions that were created with ``reports_playout``.
+    """
+
+    type: ClassVar[str] = ServerEventType.AGENT_PLAYOUT_HEARD
+    item_id: str
+    content_index: int = 0
+    heard_samples: int
+    generated_samples: int
+    rate: int
+    """Rate of the stretch, in which both are counted."""
+    heard_text: str
+    """The words that were heard: a prefix of the words that were generated."""
+    is_final: bool = False
+    """Whether nothing more of the stretch will be heard."""
+    is_cut: bool = False
+    """Whether it was interrupted: what follows ``heard_text`` was generated and never heard."""
+
+
 class ServerEvents:
     """Namespace of all server events, as in seed 002."""
 
@@ -281,6 +347,8 @@ class ServerEvents:
     ServerSessionCreatedEvent = ServerSessionCreatedEvent
     ServerSessionUpdatedEvent = ServerSessionUpdatedEvent
     ServerSessionEndedEvent = ServerSessionEndedEvent
+    ServerSessionResumedEvent = ServerSessionResumedEvent
+    ServerResumeTokenEvent = ServerResumeTokenEvent
     AgentReadyEvent = AgentReadyEvent
     AgentEndedEvent = AgentEndedEvent
     AgentResponseCreatedEvent = AgentResponseCreatedEvent
@@ -297,6 +365,8 @@ class ServerEvents:
     AgentInputStartedEvent = AgentInputStartedEvent
     AgentInputDoneEvent = AgentInputDoneEvent
     AgentErrorEvent = AgentErrorEvent
+    AgentPlayoutFlushEvent = AgentPlayoutFlushEvent
+    AgentPlayoutHeardEvent = AgentPlayoutHeardEvent
 
     @classmethod
     def from_model_event(cls, model_event: Event, agent_id: str, agent_name: str) -> Event:

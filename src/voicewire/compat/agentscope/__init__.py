@@ -1,0 +1,1 @@
+"""``agentscope``, as far as its realtime agents go (seed 002)."""

@@ -1,0 +1,1 @@
+"""The names of seed 000 under their original paths."""

@@ -1,0 +1,1 @@
+"""What of the engine seed 000 names."""

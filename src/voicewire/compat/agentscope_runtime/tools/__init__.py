@@ -1,0 +1,1 @@
+"""Tools of seed 000."""

@@ -1,0 +1,5 @@
+"""Names of ``agentscope_runtime.tools.realtime_clients.tts_client``."""
+
+from voicewire.speech.tts import TtsClient
+
+__all__ = ["TtsClient"]
