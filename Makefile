@@ -4,7 +4,7 @@ BIN := .venv/bin
 export VOICEWIRE_HOME
 
 .DEFAULT_GOAL := help
-.PHONY: help install weights node demo test check serve bench lock clean
+.PHONY: help install weights node browser demo test check serve bench lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
@@ -26,10 +26,16 @@ tools/node/node_modules/.installed: tools/node/package-lock.json
 
 node: tools/node/node_modules/.installed
 
+browser: ## Chromium for the tests of the page, where it is missing
+	@if command -v chromium || command -v chromium-browser || command -v google-chrome; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get; then \
+		apt-get update -qq && apt-get install -y --no-install-recommends chromium; \
+	else echo "There is no Chromium, so the tests of the page are skipped. Install it: apt-get install chromium"; fi
+
 demo: weights ## A spoken conversation with the embedded engine, written to demo-out/
 	$(BIN)/voicewire demo --output demo-out
 
-test: weights node ## All tests, judges included
+test: weights node browser ## All tests, judges included
 	$(BIN)/python -m pytest
 
 check: install node ## Lint, types, contracts, lengths
@@ -37,6 +43,7 @@ check: install node ## Lint, types, contracts, lengths
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	tools/node/node_modules/.bin/pyright
+	tools/node/node_modules/.bin/tsc -p tools/web
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_lengths.py
 	$(BIN)/python tools/check_locks.py
@@ -53,4 +60,4 @@ lock: install ## Resolve requirements/dev.lock again from pyproject.toml
 		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements/dev.lock
 
 clean: ## Remove everything that was made
-	rm -rf .venv tools/node/node_modules demo-out bench-out
+	rm -rf .venv tools/node/node_modules demo-out bench-out web-out

@@ -12,6 +12,8 @@ from pathlib import Path
 SCRIPTS = {
     "imports": "benchmarks.imports",
     "wire": "benchmarks.wire_floor",
+    "wires": "benchmarks.wires",
+    "facades": "benchmarks.facades",
     "resampler": "benchmarks.bench_resampler",
     "engine": "benchmarks.voice_to_voice",
     "memory": "benchmarks.memory",

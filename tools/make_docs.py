@@ -234,11 +234,19 @@ def make_gateway(_argument: str) -> str:
     from voicewire.models import create_model
 
     speaks = {
+        "/": "the page",
+        "/page/config.json": "what the page is told: models, voices, turn-taking",
+        "/page/{name:path}": "files of the page",
         "/healthz": "whether the process lives",
+        "/metrics": "figures for Prometheus; for keys, not for client secrets",
         "/readyz": "whether it takes sessions, how many run; 503 while it drains",
         "/v1/models": "the models that are served, in OpenAI's form",
-        "/v1/realtime": "OpenAI realtime, GA dialect; `?model=NAME`, `?intent=transcription`",
+        "/v1/realtime": "OpenAI realtime, GA or beta as the handshake says; `?model=NAME`, `?intent=transcription`",
         "/openai/v1/realtime": "the same, at Azure OpenAI's GA path",
+        "/openai/realtime": "the beta dialect, at the Azure preview's path; `?api-version=&deployment=NAME`",
+        "/voice-live/realtime": "Azure Voice Live; `?api-version=&model=NAME`",
+        "/api-ws/v1/realtime": "DashScope realtime (Qwen-Omni, Qwen-ASR, Qwen-TTS); `?model=NAME`",
+        "/api-ws/v1/realtime/": "the same",
         "/ws/{user_id}/{session_id}": "client events in, server events out (seed 002)",
         "/voice": "binary PCM16 at 24 kHz in and out, transcripts as JSON (seed 003)",
     }

@@ -18,7 +18,7 @@ from voicewire.audio.pcm import tone
 from voicewire.cli.common import load_env_file
 from voicewire.cli.main import app
 from voicewire.cli.transcribe import TranscriptFormat, render
-from voicewire.engine.stages import Transcript, TranscriptSegment
+from voicewire.speech.results import RecognitionResult, Segment
 
 pytestmark = pytest.mark.unit
 
@@ -63,16 +63,13 @@ def test_keys_are_reported_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> N
         assert "sk-secret-value" not in result.output
 
 
-TRANSCRIPT = Transcript(
+TRANSCRIPT = RecognitionResult(
     text="Hello there. Bye.",
-    is_final=True,
-    duration_samples=16_000 * 3700,
+    duration_ms=3_700_000,
     language="en",
     segments=(
-        TranscriptSegment(text="Hello there.", start_sample=8000, end_sample=32_000, confidence=0.9),
-        TranscriptSegment(
-            text="Bye.", start_sample=16_000 * 3600, end_sample=16_000 * 3601 + 8, confidence=0.8
-        ),
+        Segment(text="Hello there.", start_ms=500, end_ms=2000, confidence=0.9),
+        Segment(text="Bye.", start_ms=3_600_000, end_ms=3_601_000),
     ),
 )
 
@@ -87,12 +84,13 @@ def test_transcripts_in_every_format() -> None:
     )
     data = json.loads(render(TRANSCRIPT, TranscriptFormat.JSON))
     assert (data["text"], data["segments"][0]["start_s"]) == ("Hello there. Bye.", 0.5)
+    assert [segment["confidence"] for segment in data["segments"]] == [0.9, None]
 
 
 def test_a_transcript_without_segments_is_one_cue() -> None:
-    plain = Transcript(text="Hi.", is_final=True, duration_samples=16_000)
+    plain = RecognitionResult(text="Hi.", segments=(), duration_ms=1000)
     assert render(plain, TranscriptFormat.SRT) == "1\n00:00:00,000 --> 00:00:01,000\nHi."
-    assert render(Transcript(text="", is_final=True, duration_samples=9), TranscriptFormat.VTT) == "WEBVTT"
+    assert render(RecognitionResult(text="", segments=(), duration_ms=1), TranscriptFormat.VTT) == "WEBVTT"
 
 
 def _speech_file(folder: Path, seconds: int) -> Path:

@@ -13,7 +13,9 @@ from tests.faults.program import ran, speech_file
 from voicewire.cli.main import app
 from voicewire.engine import weights
 from voicewire.engine.brain.factory import create_brain
+from voicewire.engine.runtime import EngineRuntime
 from voicewire.engine.weights import CATALOGUE, WeightFile, WeightSet
+from voicewire.speech import local_stages
 
 pytestmark = pytest.mark.engine
 
@@ -33,6 +35,9 @@ def home(real_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     home = tmp_path / "home"
     shutil.copytree(real_home / "weights", home / "weights", copy_function=_link)
     monkeypatch.setenv("VOICEWIRE_HOME", str(home))
+    # What other tests of this process have loaded from whole files would hide what is wrong with these.
+    monkeypatch.setattr(EngineRuntime, "_shared", {})
+    monkeypatch.setattr(local_stages, "_loaded", {})
     return home
 
 

@@ -29,7 +29,7 @@ from agents.realtime import (
     UserMessageItem,
 )
 from agents.realtime.items import AssistantText, InputAudio
-from agents.realtime.model_events import RealtimeModelRawServerEvent
+from agents.realtime.model_events import RealtimeModelConnectionStatusEvent, RealtimeModelRawServerEvent
 
 from .subjects import SAMPLE_RATE_HZ, SUBJECTS, WEATHER_RESULT, Subject, contains, paced
 
@@ -56,14 +56,16 @@ class Listener:
         self.seen: list[RealtimeSessionEvent] = []
         self._events = aiter_of(session)
 
-    async def until(self, is_wanted: Callable[[RealtimeSessionEvent], bool]) -> RealtimeSessionEvent:
+    async def until(
+        self, is_wanted: Callable[[RealtimeSessionEvent], bool], *, may_err: bool = False
+    ) -> RealtimeSessionEvent:
         """Reads up to the next event that is wanted."""
         with anyio.fail_after(_TIMEOUT_S):
             while True:
                 event = await self._events.__anext__()
                 self.seen.append(event)
-                assert not isinstance(event, RealtimeError), event.error
-                if isinstance(event, RealtimeRawModelEvent):
+                assert may_err or not isinstance(event, RealtimeError), event.error
+                if isinstance(event, RealtimeRawModelEvent) and not may_err:
                     assert not isinstance(event.data, RealtimeModelExceptionEvent), event.data
                 if is_wanted(event):
                     return event
@@ -238,7 +240,40 @@ async def interruption(url: str, model: str) -> None:
         assert contains(listener.subject.spoken_answer, listener.answers()[-1]), listener.answers()
 
 
+async def error(url: str, model: str) -> None:
+    """An order that cannot be carried out is reported to the application; the session goes on."""
+    async with judging(url, model) as listener:
+        delete = {"item_id": "item_nowhere", "event_id": "no-item"}
+        await listener.session.model.send_event(
+            RealtimeModelSendRawMessage(message={"type": "conversation.item.delete", "other_data": delete})
+        )
+        refused = await listener.until(lambda event: isinstance(event, RealtimeError), may_err=True)
+        assert isinstance(refused, RealtimeError)
+        assert "item_nowhere" in str(refused.error)
+        await listener.session.send_message(listener.subject.text_prompt)
+        await listener.until_turn_ended()
+        assert contains(listener.subject.text_answer, listener.answers()[-1]), listener.answers()
+
+
+async def drop(url: str, model: str) -> None:
+    """The connection is cut in a response: the SDK says that it failed, and nothing hangs."""
+    async with judging(url, model) as listener:
+        await listener.session.send_message("drop")
+        lost = await listener.until(
+            lambda event: (
+                isinstance(event, RealtimeRawModelEvent)
+                and isinstance(event.data, RealtimeModelConnectionStatusEvent | RealtimeModelExceptionEvent)
+                and getattr(event.data, "status", "disconnected") == "disconnected"
+            ),
+            may_err=True,
+        )
+        assert isinstance(lost, RealtimeRawModelEvent)
+        assert "completed" not in listener.statuses()
+
+
 SCENARIOS: dict[str, Callable[[str, str], Awaitable[None]]] = {
     scenario.__name__: scenario
-    for scenario in (text_turn, spoken_turn, manual_turn, tool_call, cancelled_response, interruption)
+    for scenario in (text_turn, spoken_turn, manual_turn, tool_call, cancelled_response, interruption, error)
 }
+ECHO_SCENARIOS = {**SCENARIOS, drop.__name__: drop}
+"""With those that only the echo model has a word for."""

@@ -100,7 +100,25 @@ async def interruption(url: str, model: str, work: Path) -> None:
     assert contains(subject.spoken_answer, end["answers"][-1]), end
 
 
+async def error(url: str, model: str, work: Path) -> None:
+    """An order that cannot be carried out is reported to the application; the session goes on."""
+    subject = SUBJECTS[model]
+    lines, end = await _run(url, model, "error", subject.text_prompt, work)
+    (refused,) = [line for line in lines if line["kind"] == "error"]
+    assert "item_nowhere" in json.dumps(refused)
+    assert contains(subject.text_answer, end["answers"][-1]), end
+
+
+async def drop(url: str, model: str, work: Path) -> None:
+    """The connection is cut in a response: the SDK says that it is disconnected, and nothing hangs."""
+    lines, end = await _run(url, model, "drop", "drop", work)
+    assert "completed" not in _statuses(lines)
+    assert end["status"] == "disconnected"
+
+
 SCENARIOS: dict[str, Callable[[str, str, Path], Awaitable[None]]] = {
     scenario.__name__: scenario
-    for scenario in (text_turn, spoken_turn, manual_turn, tool_call, cancelled_response, interruption)
+    for scenario in (text_turn, spoken_turn, manual_turn, tool_call, cancelled_response, interruption, error)
 }
+ECHO_SCENARIOS = {**SCENARIOS, drop.__name__: drop}
+"""With those that only the echo model has a word for."""

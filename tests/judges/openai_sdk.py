@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast, get_args
 
 import anyio
+import pytest
 from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from openai.types import realtime as wire
@@ -21,6 +22,7 @@ from openai.types.realtime.realtime_function_tool_param import RealtimeFunctionT
 from openai.types.realtime.realtime_server_event import ConversationItemRetrieved
 from openai.types.realtime.realtime_session_create_request_param import RealtimeSessionCreateRequestParam
 from pydantic import BaseModel
+from websockets.exceptions import ConnectionClosedError
 
 from .subjects import (
     SAMPLE_RATE_HZ,
@@ -381,6 +383,17 @@ async def out_of_band_response(url: str, model: str) -> None:
         assert not judge.all(wire.ConversationItemAdded, since)
 
 
+async def drop(url: str, model: str) -> None:
+    """The connection is cut in a response: the SDK hears of it at once, and no response is called complete."""
+    async with judging(url, model) as judge:
+        await judge.say("drop")
+        await judge.sdk.response.create()
+        with anyio.fail_after(_TIMEOUT_S), pytest.raises(ConnectionClosedError):
+            while True:
+                await judge.event()
+        assert "completed" not in [event.response.status for event in judge.all(wire.ResponseDoneEvent)]
+
+
 SCENARIOS: dict[str, Callable[[str, str], Awaitable[None]]] = {
     scenario.__name__: scenario
     for scenario in (
@@ -394,3 +407,5 @@ SCENARIOS: dict[str, Callable[[str, str], Awaitable[None]]] = {
         out_of_band_response,
     )
 }
+ECHO_SCENARIOS = {**SCENARIOS, drop.__name__: drop}
+"""With those that only the echo model has a word for."""

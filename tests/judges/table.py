@@ -50,14 +50,15 @@ class OutsideJudge:
 
 JUDGES: Mapping[str, OutsideJudge] = {
     "test_openai_sdk": OutsideJudge("server", "openai", "gateway with `echo`"),
+    "test_client_secrets": OutsideJudge("server", "openai", "gateway with `echo`"),
     "test_agents_sdk": OutsideJudge("server", "openai-agents", "gateway with `echo`"),
     "test_node_agents": OutsideJudge("server", "@openai/agents-realtime", "gateway with `echo`", is_npm=True),
-    "test_aimock": OutsideJudge("client", "@copilotkit/aimock", "`openai:MODEL`", is_npm=True),
-    "test_aimock_gemini": OutsideJudge(
-        "client", "@copilotkit/aimock", "`gemini:MODEL`", is_npm=True, wire="Gemini Live"
+    "test_rt_client": OutsideJudge(
+        "server", "rt-client", "gateway with `echo`", is_npm=True, wire="OpenAI beta"
     ),
-    "test_recordings": OutsideJudge(
-        "client", "recorded sessions of the services", "`openai:MODEL`, `azure:DEPLOYMENT`"
+    "test_openai_beta_sdk": OutsideJudge("server", "openai", "gateway with `echo`", wire="OpenAI beta"),
+    "test_voicelive_sdk": OutsideJudge(
+        "server", "azure-ai-voicelive", "gateway with `echo`", wire="Azure Voice Live"
     ),
     "test_flat_recordings": OutsideJudge(
         "client",
@@ -65,7 +66,30 @@ JUDGES: Mapping[str, OutsideJudge] = {
         "`voicelive:MODEL`, `xai:MODEL`",
         wire="Voice Live, xAI",
     ),
+    "test_aimock": OutsideJudge("client", "@copilotkit/aimock", "`openai:MODEL`", is_npm=True),
+    "test_aimock_gemini": OutsideJudge(
+        "client", "@copilotkit/aimock", "`gemini:MODEL`", is_npm=True, wire="Gemini Live"
+    ),
+    "test_recordings": OutsideJudge(
+        "client", "recorded sessions of the services", "`openai:MODEL`, `azure:DEPLOYMENT`"
+    ),
     "test_google_genai": OutsideJudge("server", "google-genai", "gateway with `echo`", wire="Gemini Live"),
+    "test_dashscope_sdk.test_the_embedded_engine_satisfies_the_sdk": OutsideJudge(
+        "server", "dashscope", "gateway with `local`", wire="DashScope realtime"
+    ),
+    "test_dashscope_sdk": OutsideJudge(
+        "server", "dashscope", "gateway with `echo`", wire="DashScope realtime"
+    ),
+    "test_dashscope_task.test_the_embedded_engine_hears_what_it_says": OutsideJudge(
+        "server", "dashscope", "gateway with `local`", wire="DashScope task"
+    ),
+    "test_dashscope_task": OutsideJudge("server", "dashscope", "gateway with `echo`", wire="DashScope task"),
+    "test_azure_speech.test_the_embedded_engine_hears_what_it_says": OutsideJudge(
+        "server", "azure-cognitiveservices-speech", "gateway with `local`", wire="Azure Speech"
+    ),
+    "test_azure_speech": OutsideJudge(
+        "server", "azure-cognitiveservices-speech", "gateway with `echo`", wire="Azure Speech"
+    ),
     "test_gemini_recordings": OutsideJudge(
         "client", "recorded sessions of the services", "`gemini:MODEL`", wire="Gemini Live"
     ),

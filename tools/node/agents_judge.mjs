@@ -39,7 +39,7 @@ const session = new RealtimeSession(agent, {
   ...(isManual ? { config: { audio: { input: { turnDetection: null } } } } : {}),
 });
 
-const seen = { turns: 0, audioBytes: 0, interruptions: 0 };
+const seen = { turns: 0, audioBytes: 0, interruptions: 0, errors: 0, status: "" };
 const waiting = new Set();
 const until = (isTrue) =>
   new Promise((resolve) => {
@@ -54,7 +54,13 @@ const until = (isTrue) =>
   });
 const changed = () => [...waiting].forEach((check) => check());
 
-session.on("error", (event) => fail(JSON.stringify(event)));
+const mayErr = ["error", "drop"].includes(job.scenario);
+session.on("error", (event) => {
+  if (!mayErr) fail(JSON.stringify(event));
+  seen.errors += 1;
+  if (job.scenario === "error") print({ kind: "error", error: event.error });
+  changed();
+});
 session.on("audio", (event) => {
   seen.audioBytes += event.data.byteLength;
   changed();
@@ -64,6 +70,10 @@ session.on("audio_interrupted", () => {
   changed();
 });
 session.on("history_updated", changed);
+session.transport.on("connection_change", (status) => {
+  seen.status = status;
+  changed();
+});
 session.transport.on("*", (event) => {
   const { isGeneric } = parseRealtimeEvent({ data: JSON.stringify(event) });
   if (isGeneric) fail(`the SDK's schema refuses ${JSON.stringify(event)}`);
@@ -116,6 +126,16 @@ const scenarios = {
     session.sendMessage(job.prompt);
     await until(() => seen.turns === 2 && messages("assistant").some(words));
   },
+  async error() {
+    session.transport.sendEvent({ type: "conversation.item.delete", item_id: "item_nowhere", event_id: "no-item" });
+    await until(() => seen.errors === 1);
+    session.sendMessage(job.prompt);
+    await until(() => seen.turns === 1 && messages("assistant").some(words));
+  },
+  async drop() {
+    session.sendMessage(job.prompt);
+    await until(() => seen.status === "disconnected");
+  },
   async interruption() {
     session.sendMessage(job.prompt);
     await until(() => seen.audioBytes > 0);
@@ -132,6 +152,7 @@ try {
     audioBytes: seen.audioBytes,
     calls,
     interruptions: seen.interruptions,
+    status: seen.status,
     answers: messages("assistant").map(words),
     questions: messages("user").map(words),
   });

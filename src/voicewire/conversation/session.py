@@ -6,6 +6,7 @@ Pure and single-writer, like ``host``. It keeps the invariants even against a sl
 from __future__ import annotations
 
 from voicewire.conversation import checks
+from voicewire.conversation.heard import Stretch
 from voicewire.conversation.session_core import SessionCore
 from voicewire.conversation.session_events import EventReader
 from voicewire.conversation.session_outputs import (
@@ -125,6 +126,10 @@ class ConversationSession:
         """The words of a content part that were heard so far; empty when it has no speech."""
         stretch = self._core.ledger.get(item_id, content_index)
         return "" if stretch is None else self._core.ledger.heard_text(stretch)
+
+    def stretch(self, item_id: str, content_index: int = 0) -> Stretch | None:
+        """What the ledger holds of a content part's speech, to be read only; None when it has none."""
+        return self._core.ledger.get(item_id, content_index)
 
     # ------------------------------------------------------------------ from the connection
 

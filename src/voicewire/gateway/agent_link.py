@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import cast
 
@@ -18,10 +18,11 @@ from voicewire.errors import InvalidEventError
 from voicewire.events.base import EventBase
 from voicewire.events.server import AgentResponseCreatedEvent, AgentResponseDoneEvent
 from voicewire.events.session import SessionConfig, Transcription, TurnDetection
+from voicewire.gateway.bound_session import bound_config
 from voicewire.gateway.doors import House
 from voicewire.gateway.line import ClientLine, SessionEnd
 from voicewire.gateway.socket import ClientSocket
-from voicewire.models.model import Capabilities
+from voicewire.models.model import Capabilities, RealtimeModel
 from voicewire.protocols.codec import Frame
 
 _LOG = logging.getLogger("voicewire.gateway")
@@ -40,8 +41,23 @@ class AgentLink(ABC):
 
     def __init__(self, house: House, socket: ClientSocket) -> None:
         self.house = house
-        self.line = ClientLine(socket, house.settings, house.admission, on_end=self._ends)
+        self.visit = socket.visit
+        self.line = ClientLine(
+            socket,
+            house.settings,
+            house.admission,
+            on_end=self._ends,
+            on_limit=lambda hit: self.refuse(hit.code, hit.message),
+            observer=house.observer,
+        )
         self.agent: RealtimeAgent | None = None
+
+    def bound_to(self, model: RealtimeModel) -> tuple[str, str]:
+        """Instructions and voice that the client's secret names; empty where it has none or names none."""
+        if self.visit.session is None:
+            return "", ""
+        config = bound_config(self.visit.session, model.name)
+        return config.instructions, config.voice
 
     async def run(self) -> None:
         """Serves the client until it leaves, or its agent ends, or the gateway stops."""
@@ -51,8 +67,15 @@ class AgentLink(ABC):
         self, agent: RealtimeAgent, tasks: anyio.abc.TaskGroup, session_id: str | None
     ) -> AgentFailure | None:
         """Starts an agent; when its model does not open, the client is told and the failure returned."""
+        work = partial(agent.run, self, session_id=session_id)
+        return await self.started(agent, lambda: tasks.start(work, name="agent"))
+
+    async def started(
+        self, agent: RealtimeAgent, start: Callable[[], Awaitable[object]]
+    ) -> AgentFailure | None:
+        """Waits for the start of an agent; see ``start``."""
         try:
-            await tasks.start(partial(agent.run, self, session_id=session_id), name="agent")
+            await start()
         # A boundary to the model: a client must hear of any fault, and the gateway must not fall with it.
         except Exception as error:
             failure = failure_of(error)
@@ -70,6 +93,7 @@ class AgentLink(ABC):
 
     def put_nowait(self, item: EventBase, /) -> None:
         """Takes one event; a client that is too slow for it is ended."""
+        self.line.said(item)
         if isinstance(item, AgentResponseCreatedEvent):
             self.line.response_began(item.response_id)
         elif isinstance(item, AgentResponseDoneEvent):
@@ -107,6 +131,8 @@ class AgentLink(ABC):
             try:
                 await self.take(frame, tasks)
             except Exception as error:  # the boundary to the client: whatever it sends harms nobody else
+                if self.line.told is not None:
+                    return  # The session ended by this very frame, and the client was told why.
                 failure = failure_of(error)
                 if failure.code == "internal_error":
                     _LOG.exception("a client's frame could not be handled")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp
 
@@ -15,21 +16,40 @@ from voicewire.errors import ConfigError
 from voicewire.gateway.admission import Admission
 from voicewire.gateway.agent_door import AgentDoor
 from voicewire.gateway.auth import KeyRing
-from voicewire.gateway.doors import Door, House, OpenAIDoor
+from voicewire.gateway.azure_speech_doors import azure_speech_doors
+from voicewire.gateway.client_secrets import SecretMint
+from voicewire.gateway.dashscope_door import DASHSCOPE_PATHS, DashScopeDoor
+from voicewire.gateway.dialects import PREVIEW_PATH, VOICE_LIVE_PATH
+from voicewire.gateway.doors import Door, House, NoDoor, OpenAIDoor, VoiceLiveDoor
 from voicewire.gateway.gemini_door import GEMINI_PATHS, GeminiDoor
+from voicewire.gateway.metrics import GatewayMetrics
+from voicewire.gateway.observe import GatewayObserver, ObserverTeam, Traffic
+from voicewire.gateway.origins import ANY, OriginRule
+from voicewire.gateway.pages import add_page
+from voicewire.gateway.recordings import Recordings
+from voicewire.gateway.secret_door import SECRETS_PATH, secret_page
 from voicewire.gateway.settings import GatewaySettings
+from voicewire.gateway.speech_doors import TASK_PATHS, DashScopeTaskDoor
+from voicewire.gateway.visitors import Lock
 from voicewire.gateway.voice_door import VoiceDoor
+from voicewire.gateway.watch_pages import add_watch_pages
 from voicewire.models.model import RealtimeModel
 
 
 def create_app(
-    models: RealtimeModel | Sequence[RealtimeModel], *, settings: GatewaySettings | None = None
+    models: RealtimeModel | Sequence[RealtimeModel],
+    *,
+    settings: GatewaySettings | None = None,
+    observers: Iterable[GatewayObserver] = (),
+    recordings: Recordings | None = None,
 ) -> FastAPI:
     """Makes the gateway's application; nothing is acquired before the first session.
 
     Args:
         models: The models to serve. A client that asks for one by name gets it, any other client the first.
         settings: Limits and keys; the defaults let clients on this machine in.
+        observers: Told of what happens, besides the metrics: traces, or your own.
+        recordings: Where sessions are recorded; whoever made it opens and closes it.
 
     Returns:
         An application to run under uvicorn or to mount in another one. ``app.state.admission`` counts the
@@ -44,24 +64,58 @@ def create_app(
         raise ConfigError(f"the gateway needs at least one model, each with its own name; it got {names!r}")
     limits = settings or GatewaySettings()
     keys = KeyRing(key.get_secret_value() for key in limits.api_keys)
-    house = House(served, limits, keys, Admission(limits.max_sessions))
+    admission, traffic = Admission(limits.max_sessions), Traffic()
+    metrics = GatewayMetrics(admission, traffic)
+    told = (metrics, *observers) if recordings is None else (metrics, recordings, *observers)
+    observer = ObserverTeam(told, traffic)
+    house = House(served, limits, keys, admission, observer, _lock(limits, keys))
     app = FastAPI(
         title="Voicewire gateway", version=__version__, docs_url=None, redoc_url=None, openapi_url=None
     )
     app.state.admission = house.admission
     app.state.settings = limits
+    app.state.observer = house.observer
+    if limits.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=limits.allowed_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+        )
+    app.router.default = NoDoor(app.router.default)
     _add_pages(app, house)
+    add_page(app, house)
+    app.add_api_route(SECRETS_PATH, secret_page(house), methods=["POST"], response_model=None)
+    add_watch_pages(app, house, metrics, recordings)
+    _add_doors(app, house)
+    return app
+
+
+def _add_doors(app: FastAPI, house: House) -> None:
     openai = OpenAIDoor(house)
     doors: dict[str, Door] = {
         **dict.fromkeys(GEMINI_PATHS, GeminiDoor(house)),  # first: the next but one would match some of them
         "/v1/realtime": openai,
         "/openai/v1/realtime": openai,
+        PREVIEW_PATH: openai,
+        VOICE_LIVE_PATH: VoiceLiveDoor(house),
+        **dict.fromkeys(DASHSCOPE_PATHS, DashScopeDoor(house)),
+        **dict.fromkeys(TASK_PATHS, DashScopeTaskDoor(house)),
+        **azure_speech_doors(app, house),
         "/ws/{user_id}/{session_id}": AgentDoor(house),
         "/voice": VoiceDoor(house),
     }
     for path, door in doors.items():
         app.router.routes.append(WebSocketRoute(path, cast("ASGIApp", door), name=path))
-    return app
+
+
+def _lock(settings: GatewaySettings, keys: KeyRing) -> Lock:
+    if ANY in settings.allowed_origins and not keys:
+        raise ConfigError(
+            "without API keys, '*' lets every web page of the world in; list the origins, or set keys"
+        )
+    signing_key = settings.signing_key.get_secret_value() if settings.signing_key else None
+    return Lock(keys, OriginRule(settings.allowed_origins), SecretMint(signing_key))
 
 
 def _add_pages(app: FastAPI, house: House) -> None:
@@ -69,12 +123,14 @@ def _add_pages(app: FastAPI, house: House) -> None:
         return {"status": "ok"}
 
     async def readyz() -> Response:
+        admission = house.admission
+        status = "draining" if admission.is_draining else "warming" if admission.is_warming else "ready"
         state = {
-            "status": "draining" if house.admission.is_draining else "ready",
-            "sessions": house.admission.session_count,
+            "status": status,
+            "sessions": admission.session_count,
             "max_sessions": house.settings.max_sessions,
         }
-        return JSONResponse(state, status_code=503 if house.admission.is_draining else 200)
+        return JSONResponse(state, status_code=200 if status == "ready" else 503)
 
     async def list_models(request: Request) -> Response:
         if refused := house.refusal(request.scope):

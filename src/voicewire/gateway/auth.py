@@ -30,12 +30,25 @@ class KeyRing:
 
     def accepts(self, presented: Iterable[str]) -> bool:
         """Whether one of the presented keys is ours; takes the same time wherever they differ."""
-        is_known = False
+        return self.key_id_of(presented) is not None
+
+    def key_id_of(self, presented: Iterable[str]) -> str | None:
+        """Names the presented key that is ours, for logs and for what is bound to it; None when none is.
+
+        Takes the same time wherever they differ. The name is the beginning of a digest: it opens nothing.
+        """
+        found: bytes | None = None
         for key in presented:
             digest = _digest(key)
             for known in self._digests:
-                is_known |= hmac.compare_digest(digest, known)
-        return is_known
+                if hmac.compare_digest(digest, known):
+                    found = known
+        return None if found is None else _key_id(found)
+
+    @property
+    def key_ids(self) -> frozenset[str]:
+        """The names of all keys."""
+        return frozenset(map(_key_id, self._digests))
 
 
 def read_api_keys(path: str | Path) -> tuple[str, ...]:
@@ -89,18 +102,16 @@ def is_loopback(host: str) -> bool:
 
 
 def is_from_this_machine(scope: Mapping[str, Any]) -> bool:
-    """Whether an open gateway may trust the request: not sent by a web page from elsewhere.
+    """Whether a request comes from this machine and is meant for it.
 
-    Without keys, the loopback address is the only fence, and a browser on this machine stands inside it.
-    A page of another site shows itself by its ``Origin``, a rebound DNS name by its ``Host``.
+    Without keys, the loopback address is the only fence, and a browser on this machine stands inside it:
+    a rebound DNS name shows itself by its ``Host``, a page of another site by its ``Origin`` (``origins.py``).
     """
     headers = headers_of(scope)
     client = scope.get("client")
     if client is not None and not is_loopback(client[0]):
         return False
-    if "host" in headers and not is_loopback(_host_of(f"//{headers['host']}")):
-        return False
-    return "origin" not in headers or is_loopback(_host_of(headers["origin"]))
+    return "host" not in headers or is_loopback(_host_of(f"//{headers['host']}"))
 
 
 def _host_of(url: str) -> str:
@@ -111,4 +122,9 @@ def _host_of(url: str) -> str:
 
 
 def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()
+    # A header may hold any byte; one that is no UTF-8 comes as a lone surrogate.
+    return hashlib.sha256(key.encode(errors="surrogatepass")).digest()
+
+
+def _key_id(digest: bytes) -> str:
+    return digest.hex()[:12]

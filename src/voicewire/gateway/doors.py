@@ -5,19 +5,28 @@ from __future__ import annotations
 import secrets
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
-from urllib.parse import parse_qs
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from starlette.types import ASGIApp
 
 from voicewire.errors import OutOfCapacity
 from voicewire.events.session import SessionConfig, Transcription
 from voicewire.gateway.admission import Admission
-from voicewire.gateway.auth import KeyRing, is_from_this_machine, presented_keys
+from voicewire.gateway.auth import KeyRing
+from voicewire.gateway.bound_session import bound_config
+from voicewire.gateway.dialects import in_dialect, query_of, subprotocol_of
+from voicewire.gateway.observe import GatewayObserver, SessionFacts
+from voicewire.gateway.resume import ResumeTable
 from voicewire.gateway.session import GatewaySession
 from voicewire.gateway.settings import GatewaySettings
 from voicewire.gateway.socket import ClientGone, ClientSocket, Receive, Scope, Send
+from voicewire.gateway.visit import Visit
+from voicewire.gateway.visitors import Lock, Refusal, Visitor
+from voicewire.gateway.watching import WatchedModel
 from voicewire.models.model import RealtimeModel
-from voicewire.protocols.codec import ServerCodec
+from voicewire.protocols.openai.limits import ServerLimits
 from voicewire.protocols.openai.server import OpenAIServerCodec
 
 SUBPROTOCOL = "realtime"
@@ -31,20 +40,36 @@ class House:
     settings: GatewaySettings
     keys: KeyRing
     admission: Admission
+    observer: GatewayObserver = field(default_factory=GatewayObserver)
+    """Told of refusals, limits, sessions and failures."""
+    lock: Lock = field(default_factory=lambda: Lock(KeyRing(())))
+    """Decides who may pass."""
+    resumable: ResumeTable = field(default_factory=ResumeTable)
+    """Sessions of the agent door that can be resumed."""
 
     def model_named(self, name: str) -> RealtimeModel:
         """The served model of this name; the first one for any other name."""
         return next((model for model in self.models if model.name == name), self.models[0])
 
-    def refusal(self, scope: Scope) -> tuple[int, str, str] | None:
-        """Why this request may not pass, as HTTP status, code and message; None when it may."""
-        if self.keys:
-            if self.keys.accepts(presented_keys(scope)):
-                return None
-            return 401, "invalid_api_key", "no valid API key was presented; send one as a bearer token"
-        if is_from_this_machine(scope):
-            return None
-        return 403, "forbidden", "this server has no API keys, so it serves its own machine only"
+    def watched(
+        self, model: RealtimeModel, facts: SessionFacts, end_of: Callable[[], tuple[int, str] | None]
+    ) -> RealtimeModel:
+        """The model, opened under the observer's eyes; ``end_of`` gives what the client is told of the end."""
+        return WatchedModel(model, self.observer, facts, end_of)
+
+    def http_visitor(self, scope: Scope) -> Visitor | Refusal:
+        """Who sends this HTTP request, or why it may not pass; a refusal is counted and logged."""
+        visitor = self.lock.visitor(scope)
+        if isinstance(visitor, tuple):
+            status, code, message = visitor
+            self.observer.refused("http", code)
+            Visit(door="http", status=status, cause=code, reason=message).log()
+        return visitor
+
+    def refusal(self, scope: Scope) -> Refusal | None:
+        """Why this HTTP request may not pass; None when it may."""
+        visitor = self.http_visitor(scope)
+        return visitor if isinstance(visitor, tuple) else None
 
 
 class Door(ABC):
@@ -54,22 +79,47 @@ class Door(ABC):
         house: What all doors share.
     """
 
+    name: ClassVar[str]
+    """In metrics, traces and recordings."""
+
     def __init__(self, house: House) -> None:
         self.house = house
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection, from handshake to close."""
         socket = ClientSocket(scope, receive, send)
-        if refused := self.house.refusal(scope):
-            status, code, message = refused
+        socket.visit.door = self.name
+        try:
+            await self._admit(socket, scope)
+        finally:
+            socket.visit.log()
+
+    async def _admit(self, socket: ClientSocket, scope: Scope) -> None:
+        house, visitor = self.house, self.house.lock.visitor(scope)
+        if isinstance(visitor, tuple):
+            status, code, message = visitor
+            house.observer.refused(self.name, code)
             await refuse(socket, status, code, message)
             return
+        socket.visit.came_as(visitor.key_id, visitor.secret)
+        most = house.settings.max_sessions_per_key if visitor.key_id else 0
         try:
-            with self.house.admission.session():
+            with house.admission.session(), house.admission.share_of(f"key {visitor.key_id}", most):
                 await self.serve(socket, scope)
         except OutOfCapacity as error:
+            house.observer.refused(self.name, "out_of_capacity")
             after = ("retry-after", str(int(error.retry_after_s)))
             await refuse(socket, 503, "out_of_capacity", str(error), (after,))
+
+    def model_for(self, socket: ClientSocket, name: str) -> RealtimeModel:
+        """The served model for a client that asks for this name.
+
+        What its client secret names counts for more: it may be all that its holder may use.
+        """
+        bound = socket.visit.session or {}
+        model = self.house.model_named(str(bound.get("model") or name))
+        socket.visit.model = model.name
+        return model
 
     @abstractmethod
     async def serve(self, socket: ClientSocket, scope: Scope) -> None:
@@ -77,41 +127,79 @@ class Door(ABC):
 
 
 class OpenAIDoor(Door):
-    """``WS /v1/realtime`` and Azure's ``/openai/v1/realtime``: the OpenAI wire."""
+    """``WS /v1/realtime``, Azure's ``/openai/v1/realtime`` and ``/openai/realtime``: the OpenAI wire."""
+
+    name = "openai"
 
     async def serve(self, socket: ClientSocket, scope: Scope) -> None:
         """Serves one client of this wire."""
-        query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
-        name = query.get("model", [""])[0]
-        model = self.house.model_named(name)
-        offered: Sequence[str] = scope.get("subprotocols", [])
+        query = query_of(scope)
+        bound = socket.visit.session
+        name = str((bound or {}).get("model") or query.get("model") or query.get("deployment", ""))
+        model = self.model_for(socket, name)
         try:
-            await socket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+            await socket.accept(subprotocol_of(scope))
         except ClientGone:
             return
-        is_transcription = query.get("intent") == ["transcription"]
+        is_transcription = query.get("intent") == "transcription"
         config = SessionConfig(
             model=name or model.name,
             transcription=Transcription() if is_transcription else None,
             is_transcription_only=is_transcription,
         )
-        session = GatewaySession(
-            socket, _openai_codec(config.model), self.house.settings, self.house.admission
-        )
-        await session.run(model, config)
+        if bound is not None:
+            config = bound_config(bound, config.model)
+        house = self.house
+        codec = in_dialect(_openai_codec(config.model, house.settings), scope, model)
+        session = GatewaySession(socket, codec, house.settings, house.admission, observer=house.observer)
+        socket.visit.session_id = codec.session_id
+        facts = SessionFacts(door=self.name, model=model.name, session_id=codec.session_id)
+        await session.run(house.watched(model, facts, lambda: session.told), config)
+
+
+class VoiceLiveDoor(OpenAIDoor):
+    """``WS /voice-live/realtime``: Azure Voice Live."""
+
+    name = "voicelive"
+
+
+class NoDoor:
+    """Refuses a WebSocket whose path no door has; hands other requests on.
+
+    Args:
+        otherwise: What answers them.
+    """
+
+    def __init__(self, otherwise: ASGIApp) -> None:
+        self._otherwise = otherwise
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        if scope["type"] != "websocket":
+            await self._otherwise(scope, receive, send)
+            return
+        socket = ClientSocket(scope, receive, send)
+        socket.visit.door = "none"
+        await refuse(socket, 404, "not_found", "nothing is served at this address")
+        socket.visit.log()
 
 
 async def refuse(
     socket: ClientSocket, status: int, code: str, message: str, headers: tuple[tuple[str, str], ...] = ()
 ) -> None:
     """Answers a handshake with an HTTP error, its body as the OpenAI wire has it."""
+    visit = socket.visit
+    visit.status, visit.cause, visit.reason = status, code, message
     kind = "server_error" if status >= 500 else "invalid_request_error"
     body = {"error": {"type": kind, "code": code, "message": message, "param": None}}
     await socket.refuse(status, body, headers)
 
 
-def _openai_codec(name: str) -> ServerCodec:
-    return OpenAIServerCodec(ids=_new_id, now_s=int(time.time()), model=name)
+def _openai_codec(name: str, settings: GatewaySettings) -> OpenAIServerCodec:
+    limits = ServerLimits()
+    if settings.max_session_s:
+        limits = ServerLimits(session_length_s=max(1, round(settings.max_session_s)))
+    return OpenAIServerCodec(ids=_new_id, now_s=int(time.time()), model=name, limits=limits)
 
 
 def _new_id(prefix: str) -> str:

@@ -10,6 +10,7 @@ import msgspec
 from voicewire.errors import RemoteProtocolError
 from voicewire.events.session import SessionConfig
 from voicewire.gateway.doors import Door
+from voicewire.gateway.observe import SessionFacts, new_session_id
 from voicewire.gateway.session import GatewaySession
 from voicewire.gateway.socket import ClientGone, ClientSocket, Scope
 from voicewire.models.model import RealtimeModel
@@ -40,6 +41,8 @@ class GeminiDoor(Door):
     closing, as the provider does it: official clients take any first message for a consent.
     """
 
+    name = "gemini"
+
     async def serve(self, socket: ClientSocket, scope: Scope) -> None:
         """Serves one client of this wire."""
         try:
@@ -49,11 +52,13 @@ class GeminiDoor(Door):
                 return
         except ClientGone:
             return
-        model = self.house.model_named(setup.config.model)
+        model = self.model_for(socket, setup.config.model)
         config = _fitted(setup.config, model)
         codec = GeminiServerCodec(msgspec.structs.replace(setup, config=config))
-        session = GatewaySession(socket, codec, self.house.settings, self.house.admission)
-        await session.run(model, config)
+        house = self.house
+        session = GatewaySession(socket, codec, house.settings, house.admission, observer=house.observer)
+        facts = SessionFacts(door=self.name, model=model.name, session_id=new_session_id())
+        await session.run(house.watched(model, facts, lambda: session.told), config)
 
     async def _first(self, socket: ClientSocket) -> ClientSetup | None:
         """The client's setup; None when it was refused."""

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 
 from voicewire.errors import ConsumerTooSlow
+from voicewire.events.base import EventBase
+from voicewire.events.commands import AppendAudio
 from voicewire.gateway.admission import Admission
 from voicewire.gateway.inbox import Inbox
+from voicewire.gateway.limits import LimitHit, Meter, duration_s, json_fault
+from voicewire.gateway.observe import GatewayObserver
 from voicewire.gateway.outbox import Outbox
 from voicewire.gateway.settings import GatewaySettings
 from voicewire.gateway.socket import ClientGone, ClientSocket
 from voicewire.protocols.codec import Frame
-
-_LOG = logging.getLogger("voicewire.gateway")
 
 NORMAL = 1000
 GOING_AWAY = 1001
@@ -26,6 +29,10 @@ POLICY = 1008
 INTERNAL = 1011
 TRY_LATER = 1013
 _ABNORMAL = 1006
+_ROUND = 8
+"""Frames of one client that are handled before the others have their turn."""
+_VIOLATIONS = frozenset({1002, 1003, 1007, 1008, 1009, 1010})
+"""Codes with which the WebSocket layer itself ends a connection that breaks its rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +44,11 @@ class SessionEnd:
     is_client_gone: bool = False
     is_client_stuck: bool = False
     """The client does not read: what still waits for it is thrown away."""
+    cause: str = "ended"
+    """Why, as a code for the log."""
 
 
-_CLIENT_GONE = SessionEnd(NORMAL, is_client_gone=True)
-_FAULT = SessionEnd(INTERNAL, "internal error")
+_FAULT = SessionEnd(INTERNAL, "internal error", cause="internal_error")
 
 Work = Callable[[anyio.abc.TaskGroup], Coroutine[Any, Any, None]]
 
@@ -57,6 +65,8 @@ class ClientLine:
         settings: Budgets and times.
         admission: Tells when the gateway is about to stop.
         on_end: Called once when the end is known, before anything is cancelled.
+        on_limit: Tells the client, in its wire's words, of the limit that its session ends by.
+        observer: Told of what passes, and of a client that is too slow.
     """
 
     def __init__(
@@ -66,11 +76,19 @@ class ClientLine:
         admission: Admission,
         *,
         on_end: Callable[[SessionEnd], None] | None = None,
+        on_limit: Callable[[LimitHit], None] | None = None,
+        observer: GatewayObserver | None = None,
     ) -> None:
         self._socket = socket
+        self._observer = observer or GatewayObserver()
+        self._traffic = self._observer.traffic
         self._settings = settings
         self._admission = admission
         self._on_end = on_end
+        self._on_limit = on_limit
+        self.meter = Meter(settings, time.monotonic())
+        """What the session uses."""
+        self._taken = 0
         self._inbox = Inbox(settings.receive_budget_bytes)
         self._outbox = Outbox(settings.send_budget_bytes)
         self._scope: anyio.CancelScope | None = None
@@ -78,6 +96,11 @@ class ClientLine:
         self._active_ids: set[str] = set()
         self._quiet = anyio.Event()
         self._quiet.set()
+
+    @property
+    def told(self) -> tuple[int, str] | None:
+        """Code and reason of the end; None before it is known."""
+        return None if self._end is None else (self._end.code, self._end.reason)
 
     async def serve(self, talk: Callable[[], Awaitable[SessionEnd]]) -> None:
         """Talks until the end, then closes the client's socket with its reason.
@@ -90,6 +113,7 @@ class ClientLine:
             self._scope = tasks.cancel_scope
             tasks.start_soon(self._read)
             tasks.start_soon(self._watch_for_drain)
+            tasks.start_soon(self._watch_the_time)
             end = await talk()
             tasks.cancel_scope.cancel()
         await self._close(end or self._end or _FAULT)
@@ -116,15 +140,43 @@ class ClientLine:
         """The next message of the client. Cancellation: safe; no message is lost.
 
         Args:
-            refuse: Told, with a code and a message, of one that is too large; it is passed over.
+            refuse: Told, with a code and a message, of one that is too large or too deep; it is passed over.
         """
         limit_bytes = self._settings.max_message_bytes
         while True:
+            # Frames that wait are taken without waiting: a client that sends many must not keep the loop.
+            self._taken += 1
+            if self._taken % _ROUND == 0:
+                await anyio.lowlevel.checkpoint()
             frame = await self._inbox.take()
-            if len(frame) <= limit_bytes:
+            if len(frame) > limit_bytes:
+                message = f"the message has {len(frame)} bytes; at most {limit_bytes} are allowed"
+                refuse("message_too_large", message)
+            elif fault := json_fault(frame, self._settings):
+                refuse("invalid_json", fault)
+            else:
                 return frame
-            message = f"the message has {len(frame)} bytes; at most {limit_bytes} are allowed"
-            refuse("message_too_large", message)
+
+    def heard(self, command: object) -> None:
+        """Counts what a command of the client costs."""
+        if isinstance(command, AppendAudio):
+            self.heard_audio(duration_s(command))
+
+    def heard_audio(self, duration_s: float) -> None:
+        """Counts audio of the client."""
+        self._count(self.meter.audio_in(duration_s, time.monotonic()))
+
+    def said(self, event: EventBase) -> None:
+        """Counts what an event of the model costs."""
+        self._count(self.meter.event(event))
+
+    def _count(self, hit: LimitHit | None) -> None:
+        if hit is None or self._end is not None:
+            return
+        self._observer.limit_hit(hit.kind)
+        if self._on_limit is not None:
+            self._on_limit(hit)
+        self.finish(SessionEnd(hit.close_code, hit.message, cause=hit.kind))
 
     def put(self, frames: Iterable[Frame]) -> None:
         """Sends frames, in order and without waiting; a client that is too slow for them is ended."""
@@ -134,8 +186,8 @@ class ClientLine:
             for frame in frames:
                 self._outbox.put(frame)
         except ConsumerTooSlow as error:
-            _LOG.warning("client too slow", extra={"pending_bytes": self._outbox.pending_bytes})
-            self.finish(SessionEnd(POLICY, str(error), is_client_stuck=True))
+            self._observer.too_slow(self._outbox.pending_bytes)
+            self.finish(SessionEnd(POLICY, str(error), is_client_stuck=True, cause="too_slow"))
 
     def response_began(self, response_id: str) -> None:
         """A drain waits for this response."""
@@ -150,28 +202,51 @@ class ClientLine:
             self._quiet.set()
 
     async def _read(self) -> None:
+        traffic = self._traffic
+        frames = 0
         try:
             while True:
-                await self._inbox.put(await self._socket.receive())
-        except ClientGone:
-            self.finish(_CLIENT_GONE)
+                frame = await self._socket.receive()
+                traffic.received_frames += 1
+                traffic.received_bytes += len(frame)
+                self._count(self.meter.frame(time.monotonic()))
+                frames += 1
+                if frames % _ROUND == 0:
+                    await anyio.lowlevel.checkpoint()
+                await self._inbox.put(frame)
+        except ClientGone as gone:
+            self.finish(_left(gone))
 
     async def _write(self) -> None:
+        traffic = self._traffic
         try:
             while True:
-                await self._socket.send(await self._outbox.first())
+                frame = await self._outbox.first()
+                await self._socket.send(frame)
                 self._outbox.pop()
-        except ClientGone:
-            self.finish(_CLIENT_GONE)
+                self.meter.sent(time.monotonic())
+                traffic.sent_frames += 1
+                traffic.sent_bytes += len(frame)
+        except ClientGone as gone:
+            self.finish(_left(gone))
 
     async def _watch_for_drain(self) -> None:
         await self._admission.draining.wait()
         with anyio.move_on_after(self._settings.drain_s):
             await self._quiet.wait()
-        self.finish(SessionEnd(GOING_AWAY, "the server is shutting down"))
+        self.finish(SessionEnd(GOING_AWAY, "the server is shutting down", cause="drain"))
+
+    async def _watch_the_time(self) -> None:
+        while (wait_s := self.meter.next_check_s(time.monotonic())) is not None:
+            await anyio.sleep(wait_s)
+            self._count(self.meter.overdue(time.monotonic()))
+            if self._end is not None:
+                return
 
     async def _close(self, end: SessionEnd) -> None:
         """Delivers what still waits, then closes; cuts a client that accepts neither in time."""
+        visit = self._socket.visit
+        visit.code, visit.cause, visit.reason = end.code, end.cause, end.reason
         if end.is_client_gone:
             return
         with anyio.move_on_after(self._settings.close_grace_s) as grace:
@@ -186,3 +261,11 @@ class ClientLine:
                 return
         if grace.cancelled_caught:
             self._socket.abort()
+
+
+def _left(gone: ClientGone) -> SessionEnd:
+    """The end of a client that is gone; one that broke the rules of the WebSocket protocol was sent away."""
+    if gone.code in _VIOLATIONS:
+        reason = "the client broke the protocol"
+        return SessionEnd(gone.code, reason, is_client_gone=True, cause="protocol_error")
+    return SessionEnd(NORMAL, is_client_gone=True, cause="client_left")

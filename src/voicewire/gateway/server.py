@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
+import logging
 import signal
 import socket
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import Any
 
@@ -15,15 +17,19 @@ import anyio
 import uvicorn
 from fastapi import FastAPI
 
-from voicewire.errors import ConfigError
+from voicewire.errors import ConfigError, VoicewireError
 from voicewire.gateway.admission import Admission
 from voicewire.gateway.app import create_app
 from voicewire.gateway.auth import is_loopback
+from voicewire.gateway.handshakes import TimedHttpProtocol
+from voicewire.gateway.observe import GatewayObserver
+from voicewire.gateway.recordings import Recordings
 from voicewire.gateway.settings import GatewaySettings
 from voicewire.gateway.tls import TlsFiles
 from voicewire.gateway.transport import AbortableWebSocketProtocol
 from voicewire.models.model import RealtimeModel
 
+_LOG = logging.getLogger("voicewire.gateway")
 _BACKLOG = 128
 _OVERSIZE_BYTES = 8 * 1024 * 1024
 
@@ -37,6 +43,7 @@ class GatewayServer(uvicorn.Server):
         on_ready: Called with the server's URL when connections are taken.
         handles_signals: Whether SIGTERM and SIGINT stop it (only in the main thread).
         tls: Certificate to serve with; without one it speaks plain HTTP and WebSocket.
+        warm_up: Loads the models, in a thread, once connections are taken; ``/readyz`` waits for it.
     """
 
     def __init__(
@@ -47,10 +54,12 @@ class GatewayServer(uvicorn.Server):
         on_ready: Callable[[str], None] = lambda _: None,
         handles_signals: bool = True,
         tls: TlsFiles | None = None,
+        warm_up: Callable[[], None] | None = None,
     ) -> None:
         settings: GatewaySettings = app.state.settings
         config = uvicorn.Config(
             app,
+            http=TimedHttpProtocol,
             ws=AbortableWebSocketProtocol,
             # The gateway answers a message above its limit in the words of the wire; only one far above it
             # costs the connection (close code 1009).
@@ -72,6 +81,7 @@ class GatewayServer(uvicorn.Server):
         self._app = app
         self._on_ready = on_ready
         self._handles_signals = handles_signals
+        self._warm_up = warm_up
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining: anyio.CancelScope | None = None
 
@@ -79,7 +89,30 @@ class GatewayServer(uvicorn.Server):
         """Starts to take connections and says so."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets=sockets)
+        if self._handles_signals:
+            _freeze()
         self._on_ready(self.url)
+
+    async def main_loop(self) -> None:
+        """Runs until it is told to stop, and warms up meanwhile."""
+        async with anyio.create_task_group() as tasks:
+            if self._warm_up is not None:
+                tasks.start_soon(self._load, self._warm_up)
+            await super().main_loop()
+            tasks.cancel_scope.cancel()
+
+    async def _load(self, warm_up: Callable[[], None]) -> None:
+        admission: Admission = self._app.state.admission
+        admission.is_warming = True
+        try:
+            await anyio.to_thread.run_sync(warm_up, abandon_on_cancel=True)
+        except VoicewireError as error:
+            # Whoever asks for the model is told so; other models are served meanwhile.
+            _LOG.warning("a model could not be loaded", extra={"reason": str(error)})
+            return
+        admission.is_warming = False
+        if self._handles_signals:
+            _freeze()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Takes no more connections, lets responses under way end, then closes what is left.
@@ -117,6 +150,15 @@ class GatewayServer(uvicorn.Server):
                 signal.signal(number, handler)
 
 
+def _freeze() -> None:
+    """Takes what was imported, which lives as long as the process does, out of the garbage collector's sight.
+
+    A collection that walks through all of it stops every session for 20 to 150 ms (docs/adr/0013).
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def serve(
     models: RealtimeModel | Sequence[RealtimeModel],
     *,
@@ -125,6 +167,9 @@ def serve(
     settings: GatewaySettings | None = None,
     on_ready: Callable[[str], None] = lambda _: None,
     tls: TlsFiles | None = None,
+    observers: Iterable[GatewayObserver] = (),
+    recordings: Recordings | None = None,
+    warm_up: Callable[[], None] | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, drains, and returns.
 
@@ -135,14 +180,18 @@ def serve(
         settings: Limits and keys.
         on_ready: Called with the URL, such as ``http://127.0.0.1:8080``, when connections are taken.
         tls: Certificate to serve with.
+        observers: Told of what happens, besides the metrics.
+        recordings: Where sessions are recorded; opened and closed here.
+        warm_up: Loads the models, in a thread, once connections are taken; ``/readyz`` waits for it.
 
     Raises:
         ConfigError: The host is not this machine's own and there are no keys; the port is in use.
     """
     limits = settings or GatewaySettings()
-    app = create_app(models, settings=limits)
-    with bind(host, port, needs_keys=not limits.api_keys) as listener:
-        GatewayServer(app, listener, on_ready=on_ready, tls=tls).run(sockets=[listener])
+    app = create_app(models, settings=limits, observers=observers, recordings=recordings)
+    with bind(host, port, needs_keys=not limits.api_keys) as listener, recordings or nullcontext():
+        server = GatewayServer(app, listener, on_ready=on_ready, tls=tls, warm_up=warm_up)
+        server.run(sockets=[listener])
 
 
 def bind(host: str, port: int, *, needs_keys: bool = True) -> socket.socket:

@@ -22,7 +22,9 @@ from voicewire.events.model import (
 )
 from voicewire.events.session import SessionConfig
 from voicewire.gateway.admission import Admission
+from voicewire.gateway.limits import LimitHit
 from voicewire.gateway.line import INTERNAL, NORMAL, TRY_LATER, ClientLine, SessionEnd
+from voicewire.gateway.observe import GatewayObserver
 from voicewire.gateway.settings import GatewaySettings
 from voicewire.gateway.socket import ClientSocket
 from voicewire.models.model import RealtimeConnection, RealtimeModel
@@ -42,13 +44,28 @@ class GatewaySession:
         codec: The server side of the wire that the client speaks.
         settings: Budgets and times.
         admission: Tells when the gateway is about to stop.
+        observer: Told of what passes and what fails.
     """
 
     def __init__(
-        self, socket: ClientSocket, codec: ServerCodec, settings: GatewaySettings, admission: Admission
+        self,
+        socket: ClientSocket,
+        codec: ServerCodec,
+        settings: GatewaySettings,
+        admission: Admission,
+        *,
+        observer: GatewayObserver | None = None,
     ) -> None:
         self._codec = codec
-        self._line = ClientLine(socket, settings, admission)
+        self._observer = observer or GatewayObserver()
+        self._line = ClientLine(
+            socket, settings, admission, on_limit=self._tell_limit, observer=self._observer
+        )
+
+    @property
+    def told(self) -> tuple[int, str] | None:
+        """Code and reason of the end; None before it is known."""
+        return self._line.told
 
     async def run(self, model: RealtimeModel, config: SessionConfig) -> None:
         """Opens the model, talks, and closes the client's socket with the reason of the end."""
@@ -66,7 +83,7 @@ class GatewaySession:
             # Task boundary: a fault in one session must not reach the server, and the client must hear of it.
             _LOG.exception("session failed")
             self._report("server_error", "internal_error", "the server failed; its log says why")
-            return SessionEnd(INTERNAL, "internal error")
+            return SessionEnd(INTERNAL, "internal error", cause="internal_error")
 
     async def _relay_commands(self, connection: RealtimeConnection) -> None:
         while True:
@@ -74,6 +91,7 @@ class GatewaySession:
             commands = self._codec.receive(frame)
             self._line.put(self._codec.data_to_send())
             for command in commands:
+                self._line.heard(command)
                 await self._send(connection, command)
 
     async def _send(self, connection: RealtimeConnection, command: Command) -> None:
@@ -102,28 +120,32 @@ class GatewaySession:
         self._line.finish(end or SessionEnd(NORMAL, "the session is over"))
 
     def _note(self, event: EventBase) -> None:
-        """Keeps count of the responses under way, so that a drain can wait for them."""
+        """Keeps count of what the session costs, and of responses under way, so that a drain can wait for them."""
+        self._line.said(event)
         if isinstance(event, ModelResponseCreatedEvent):
             self._line.response_began(event.response_id)
         elif isinstance(event, ModelResponseDoneEvent):
             self._line.response_ended(event.response_id)
+
+    def _tell_limit(self, hit: LimitHit) -> None:
+        self._report(hit.error_type, hit.code, hit.message)
 
     def _refuse(self, code: str, message: str) -> None:
         self._report("invalid_request_error", code, message)
 
     def _report(self, kind: str, code: str, message: str, command_id: str = "") -> None:
         """Tells the client of trouble, in its own wire's words."""
+        self._observer.failed(code)
         event = ModelErrorEvent(error_type=kind, code=code, message=message, command_id=command_id)
         self._line.put(self._codec.encode(event))
 
     def _failed(self, error: VoicewireError) -> SessionEnd:
         """Reports the error that ended the session, or kept it from starting."""
-        _LOG.warning("session ended by an error", extra={"error": str(error)})
         code = error.code if isinstance(error, ProviderError) else ""
         if isinstance(error, OutOfCapacity):
             self._report("server_error", code or "out_of_capacity", str(error))
-            return SessionEnd(TRY_LATER, str(error))
+            return SessionEnd(TRY_LATER, str(error), cause="out_of_capacity")
         kind = "invalid_request_error" if isinstance(error, UnsupportedError) else "server_error"
         fallback = "model_misconfigured" if isinstance(error, ConfigError) else "model_failed"
         self._report(kind, code or fallback, str(error))
-        return SessionEnd(INTERNAL, str(error))
+        return SessionEnd(INTERNAL, str(error), cause=fallback)

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from voicewire.gateway.visit import Visit
 from voicewire.protocols.codec import Frame
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -23,7 +24,11 @@ _ABNORMAL = 1006
 
 
 class ClientGone(Exception):
-    """The client closed its connection or vanished."""
+    """The client closed its connection or vanished; carries the close code, 1006 when there was none."""
+
+    def __init__(self, code: int = _ABNORMAL) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class ClientSocket:
@@ -33,6 +38,8 @@ class ClientSocket:
         self._scope = scope
         self._receive = receive
         self._send = send
+        self.visit = Visit()
+        """What the log will say of this connection."""
 
     async def accept(self, subprotocol: str | None) -> None:
         """Completes the handshake.
@@ -70,7 +77,7 @@ class ClientSocket:
         """
         message = await self._receive()
         if message["type"] != "websocket.receive":
-            raise ClientGone
+            raise ClientGone(message.get("code") or _ABNORMAL)
         text: str | None = message.get("text")
         return text if text is not None else message["bytes"]
 

@@ -38,6 +38,7 @@ from voicewire.gateway.agent_door import DEFAULT_INSTRUCTIONS, DEFAULT_NAME
 from voicewire.gateway.agent_link import AgentLink, config_for, read_json, text_frame
 from voicewire.gateway.doors import Door, House
 from voicewire.gateway.line import INTERNAL, NORMAL, TRY_LATER, SessionEnd
+from voicewire.gateway.observe import SessionFacts, new_session_id
 from voicewire.gateway.socket import ClientGone, ClientSocket, Scope
 from voicewire.models.model import RealtimeModel
 from voicewire.protocols.codec import Frame
@@ -48,10 +49,12 @@ RATE_HZ: Final = 24_000
 class VoiceDoor(Door):
     """Gives every client an agent of its own for as long as it is connected."""
 
+    name = "voice"
+
     async def serve(self, socket: ClientSocket, scope: Scope) -> None:
         """Serves one client."""
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
-        model = self.house.model_named(query.get("model", [""])[0])
+        model = self.model_for(socket, query.get("model", [""])[0])
         try:
             await socket.accept(None)
         except ClientGone:
@@ -70,7 +73,8 @@ class Caller(AgentLink):
 
     def __init__(self, house: House, socket: ClientSocket, model: RealtimeModel) -> None:
         super().__init__(house, socket)
-        self._model = model
+        facts = SessionFacts(door=VoiceDoor.name, model=model.name, session_id=new_session_id())
+        self._model = house.watched(model, facts, lambda: self.line.told)
         self._ready = anyio.Event()
         self._odd_byte = b""
         self._partials: dict[str, str] = {}
@@ -78,11 +82,12 @@ class Caller(AgentLink):
 
     async def begin(self, tasks: anyio.abc.TaskGroup) -> None:
         """Opens the agent."""
+        instructions, voice = self.bound_to(self._model)
         agent = RealtimeAgent(
             DEFAULT_NAME,
-            DEFAULT_INSTRUCTIONS,
+            instructions or DEFAULT_INSTRUCTIONS,
             self._model,
-            config=config_for(self._model.capabilities),
+            config=config_for(self._model.capabilities, voice=voice),
             on_interruption=self._interrupted,
         )
         failure = await self.start(agent, tasks, None)
@@ -106,6 +111,7 @@ class Caller(AgentLink):
             whole_bytes = len(pcm16) // 2 * 2
             self._odd_byte = pcm16[whole_bytes:]
             if whole_bytes:
+                self.line.heard_audio(whole_bytes / 2 / RATE_HZ)
                 agent.send(AppendAudio(pcm16[:whole_bytes], RATE_HZ))
             return
         data = read_json(frame)

@@ -103,6 +103,11 @@ class SessionRecorder:
         self._thread = threading.Thread(target=self._write_jobs, name="voicewire-recorder", daemon=True)
         self._thread.start()
 
+    @property
+    def backlog(self) -> int:
+        """Jobs that wait for the disk; for a caller that would rather lose a recording than wait."""
+        return self._jobs.qsize()
+
     def on_start(self, origin_ns: int) -> None:
         """The session begins: moment 0 of its time."""
         self._builder = TimelineBuilder(origin_ns=origin_ns)

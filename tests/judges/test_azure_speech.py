@@ -1,0 +1,134 @@
+"""The Azure Speech SDK, unmodified, judges the Azure Speech doors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import numpy as np
+import pytest
+import soundfile
+from pydantic import SecretStr
+
+from voicewire.audio.pcm import silence, tone
+from voicewire.gateway.settings import GatewaySettings
+from voicewire.testing import serve
+
+from .subjects import LOCAL, contains
+
+pytestmark = pytest.mark.anyio
+TURN = silence(4800) + tone(300, 16_000, 16_000) + silence(16_000)
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture
+async def url() -> AsyncGenerator[str, None]:
+    async with serve(model="echo") as gateway:
+        yield gateway.ws_url
+
+
+@pytest.fixture
+def turns(tmp_path: Path) -> Path:
+    path = tmp_path / "turns.wav"
+    soundfile.write(path, np.frombuffer(TURN + TURN, "<i2"), 16_000)
+    return path
+
+
+async def judged(scenario: str, url: str, path: Path | None = None) -> Any:
+    command = [sys.executable, "-m", "tests.judges.azure_speech_sdk", scenario, url, str(path or "")]
+    with anyio.fail_after(60):
+        done = await anyio.run_process(command, cwd=ROOT, check=False)
+    lines = done.stdout.decode().splitlines()
+    answers = [line for line in lines if line.startswith("{")]
+    assert answers, done.stderr.decode()[-2000:]
+    return json.loads(answers[-1])
+
+
+@pytest.mark.judge
+async def test_continuous_recognition(url: str, turns: Path) -> None:
+    found = await judged("continuous", url, turns)
+    assert found["is_done"]
+    assert [contains(r"^\[audio \d+ ms\]$", final["text"]) for final in found["finals"]] == [True, True]
+    assert [final["best"]["Display"] for final in found["finals"]] == [
+        final["text"] for final in found["finals"]
+    ]
+    assert found["finals"][0]["offset_ms"] < found["finals"][1]["offset_ms"]
+    assert found["partials"]
+    assert found["marks"] == ["start", "end"]
+    assert found["ends"] == ["CancellationReason.EndOfStream"]
+
+
+@pytest.mark.judge
+async def test_a_single_utterance(url: str, turns: Path) -> None:
+    found = await judged("once", url, turns)
+    assert found["reason"] == "ResultReason.RecognizedSpeech"
+    assert contains(r"^\[audio \d+ ms\]$", found["text"])
+
+
+@pytest.mark.judge
+async def test_stopping_an_open_stream(url: str, turns: Path) -> None:
+    assert await judged("stopped", url, turns) == {"came": True, "ended": True}
+
+
+@pytest.mark.judge
+async def test_the_conversation_transcriber(url: str, turns: Path) -> None:
+    found = await judged("transcriber", url, turns)
+    assert found["is_done"]
+    assert [final["speaker"] for final in found["finals"]] == ["Unknown", "Unknown"]
+    assert found["partials"]
+
+
+@pytest.mark.judge
+async def test_speaking_text_and_ssml_with_word_boundaries(url: str) -> None:
+    found = await judged("speak", url)
+    assert found["reasons"] == ["ResultReason.SynthesizingAudioCompleted"] * 2
+    assert found["bytes"] == [len("hello there") * 960, len("hello again") * 960]
+    assert found["words"] == [["hello", 0], ["there", 120], ["hello", 0], ["again", 120]]
+
+
+@pytest.mark.judge
+async def test_output_formats(url: str) -> None:
+    found = await judged("formats", url)
+    done = "ResultReason.SynthesizingAudioCompleted"
+    assert found["Riff16Khz16BitMonoPcm"] == [done, 46 + 5 * 640, b"RIFF".hex()]
+    assert found["Raw8Khz8BitMonoMULaw"][:2] == [done, 5 * 160]
+    assert found["Audio24Khz48KBitRateMonoMp3"][0] == done
+    assert found["Ogg24Khz16BitMonoOpus"][2] == b"OggS".hex()
+    assert found["Webm24Khz16BitMonoOpus"][0] == "ResultReason.Canceled"
+
+
+@pytest.mark.judge
+async def test_streaming_text(url: str) -> None:
+    found = await judged("streaming_text", url)
+    assert found == {"reason": "ResultReason.SynthesizingAudioCompleted", "bytes": len("hello there") * 960}
+
+
+@pytest.mark.judge
+async def test_the_list_of_voices(url: str) -> None:
+    found = await judged("voices", url)
+    assert found == {"reason": "ResultReason.VoicesListRetrieved", "names": ["echo"]}
+
+
+@pytest.mark.judge
+async def test_a_wrong_key(turns: Path) -> None:
+    settings = GatewaySettings(api_keys=(SecretStr("right"),), drain_s=0, close_grace_s=1)
+    async with serve(model="echo", settings=settings) as gateway:
+        found = await judged("refused", gateway.ws_url, turns)
+    assert found["reason"] == "ResultReason.Canceled"
+    assert found["code"] == "CancellationErrorCode.AuthenticationFailure"
+
+
+@pytest.mark.engine
+async def test_the_embedded_engine_hears_what_it_says(tmp_path: Path) -> None:
+    from voicewire.engine import weights
+
+    if missing := [item.weights.name for item in weights.plan().missing]:
+        pytest.skip(f"the embedded engine has no {', '.join(missing)}; run `voicewire setup`")
+    async with serve(model="local") as gateway:
+        found = await judged("round_trip", gateway.ws_url, tmp_path / "said.wav")
+    assert contains(LOCAL.transcript, " ".join(final["text"] for final in found["finals"]))
+    assert 0.3 < found["finals"][0]["best"]["Confidence"] <= 1
