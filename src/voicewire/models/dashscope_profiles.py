@@ -55,10 +55,8 @@ _OMNI_3 = replace(
 )
 """qwen3-omni-flash: no functions."""
 
-_OMNI_TURBO = replace(
-    _OMNI_3, capabilities=replace(_OMNI_3.capabilities, output_rate_hz=16000), voice="Chelsie"
-)
-"""qwen-omni-turbo: speaks at 16 kHz."""
+_OMNI_TURBO = replace(_OMNI_3, voice="Chelsie")
+"""qwen-omni-turbo."""
 
 _OMNI_38 = replace(
     _OMNI,

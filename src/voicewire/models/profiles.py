@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from voicewire.models.model import Capabilities
 from voicewire.protocols.gemini.client_state import WireTraits
+from voicewire.protocols.openai.dialect_beta import FIRST_BETA
 from voicewire.protocols.openai.dialect_voicelive import VOICE_LIVE
 from voicewire.transport.policies import KeepalivePolicy, ReconnectPolicy
 
@@ -21,8 +22,12 @@ class LinkProfile:
 
 
 _LINKS = {
-    # Its pongs are known to be late right after a turn: only 40 s of silence count.
-    "gemini": LinkProfile(keepalive=KeepalivePolicy(interval_s=20.0, timeout_s=40.0)),
+    # Its pongs are known to be late right after a turn: only 40 s of silence count. It may say nothing of an utterance
+    # before its first words, so that audio is kept for as long as one may be.
+    "gemini": LinkProfile(
+        reconnect=ReconnectPolicy(idle_audio_s=15.0),
+        keepalive=KeepalivePolicy(interval_s=20.0, timeout_s=40.0),
+    ),
 }
 
 
@@ -99,10 +104,23 @@ def preview_profile(profile: Profile) -> Profile:
     capabilities = replace(
         profile.capabilities,
         input_modalities=frozenset({"audio", "text"}),
+        voices=OPENAI_VOICES_OF_2024,
         supports_idle_timeout=False,
         max_session_s=1800,
     )
     return replace(profile, capabilities=capabilities, transcription_model="whisper-1")
+
+
+def first_preview_profile(profile: Profile) -> Profile:
+    """The same behind the beta dialect of October 2024, which has no partial transcripts and gives no items back."""
+    preview = preview_profile(profile)
+    capabilities = replace(
+        preview.capabilities,
+        voices=FIRST_BETA.voices,
+        supports_item_editing=False,
+        emits_partial_transcripts=False,
+    )
+    return replace(preview, capabilities=capabilities)
 
 
 def azure_profile() -> Profile:
@@ -115,7 +133,7 @@ _VOICE_LIVE = Profile(
         _OPENAI.capabilities,
         voices=(),
         supports_out_of_band=False,
-        options=VOICE_LIVE.options | VOICE_LIVE.turn_kinds,
+        options=(VOICE_LIVE.options - set(VOICE_LIVE.refused_options)) | VOICE_LIVE.turn_kinds,
     ),
     transcription_model="whisper-1",
     voice="alloy",
