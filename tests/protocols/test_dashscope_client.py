@@ -243,7 +243,6 @@ def test_images() -> None:
         TruncateItem("i", 5),
         CreateResponse(voice="x"),
         CreateResponse(is_out_of_band=True),
-        CreateResponse(metadata={"a": "b"}),
         CreateResponse(tools=()),
         CreateItem(item=Item(id="", kind="item_reference")),
         CreateItem(item=Item(id="", role="user", content=(ContentPart(kind="image", image_url="data:,"),))),
@@ -252,6 +251,21 @@ def test_images() -> None:
 def test_commands_without_words_fail_before_the_wire(command: Command) -> None:
     with pytest.raises(UnsupportedError):
         client().encode(command)
+
+
+def test_metadata_of_a_request() -> None:
+    codec = client()
+    (frame,) = read(codec.encode(CreateResponse(metadata={"a": "b"})))
+    assert frame["type"] == "response.create"
+    assert "metadata" not in json.dumps(frame)
+    (created,) = receive(codec, RESPONSE_CREATED)
+    (ended,) = receive(codec, done())
+    assert isinstance(created, m.ModelResponseCreatedEvent)
+    assert isinstance(ended, m.ModelResponseDoneEvent)
+    assert created.metadata == ended.metadata == {"a": "b"}
+    (created,) = receive(codec, {**RESPONSE_CREATED, "response": {"id": "resp_2"}})
+    assert isinstance(created, m.ModelResponseCreatedEvent)
+    assert created.metadata == {}
 
 
 def test_requests_wait_for_the_active_response() -> None:

@@ -40,6 +40,7 @@ from voicewire.events import (
 )
 from voicewire.events import model as events
 from voicewire.events.base import AudioPayload
+from voicewire.protocols.codec import OPENED
 from voicewire.protocols.openai.client import OpenAIClientCodec
 from voicewire.protocols.openai.limits import MAX_APPEND_BYTES
 
@@ -608,7 +609,7 @@ def test_updates_are_confirmed_in_order(codec: OpenAIClientCodec) -> None:
         for event in codec.receive(json.dumps(server_sample("session.updated", session=SESSION)))
         if isinstance(event, events.ModelSessionUpdatedEvent)
     ]
-    assert confirmed == ["", "b", ""]
+    assert confirmed == [OPENED, "b", ""]
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ from voicewire.events import (
 )
 from voicewire.events import model as events
 from voicewire.events.base import EventBase
+from voicewire.protocols.codec import OPENED
 from voicewire.protocols.openai.client import OPENING_COMMAND_ID, OpenAIClientCodec
 from voicewire.protocols.openai.server import OpenAIServerCodec
 
@@ -153,7 +154,7 @@ def test_the_opening_comes_back_whole() -> None:
     effective = SessionConfig().updated(command)
     (answer,) = codec.encode(events.ModelSessionUpdatedEvent(session_id="x", config=effective))
     assert client.receive(answer) == [
-        events.ModelSessionUpdatedEvent(session_id="sess_1", config=CONFIG, command_id="")
+        events.ModelSessionUpdatedEvent(session_id="sess_1", config=CONFIG, command_id=OPENED)
     ]
     assert client.is_ready
     assert client.config == codec.config == CONFIG

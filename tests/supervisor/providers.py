@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio
 
 from tests.faults.leaks import SECRET
 from voicewire.events.base import EventBase
-from voicewire.events.commands import AppendAudio
+from voicewire.events.commands import AppendAudio, Command, CreateItem, SendText
+from voicewire.events.model import ModelResponseAudioTranscriptDoneEvent
+from voicewire.events.session import SessionConfig
 from voicewire.models import create_model
+from voicewire.models.echo import EchoRealtimeModel
 from voicewire.models.linked import LinkedModel
 from voicewire.models.model import RealtimeConnection
 from voicewire.testing import ServedGateway
@@ -21,14 +24,12 @@ from voicewire.transport.options import WebSocketOptions
 from voicewire.transport.policies import ReconnectPolicy
 
 RATE_HZ = 24000
-BOUND_S = 8.0
+BOUND_S = 20.0
 """No wait is longer; a bound, not an expectation."""
 FAST = ReconnectPolicy(max_attempts=3, first_delay_s=0.005, max_delay_s=0.01)
 QUICK = WebSocketOptions(
-    connect_timeout_s=2.0,
     close_timeout_s=0.2,
-    ping_interval_s=0.1,
-    ping_timeout_s=0.15,
+    ping_interval_s=None,
     max_message_bytes=512 * 1024,
 )
 
@@ -41,21 +42,114 @@ class Provider:
     root: str = ""
     tells_starts: bool = True
     """Whether the start of an utterance is told while it lasts; else with its first words."""
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Further arguments of the model."""
+    started: str = '"response.created"'
+    """In the frame that begins a response."""
+    sounding: str = "audio.delta"
+    """In the frames of its audio."""
+    takes_calls: bool = True
+    """Whether a new connection takes calls of the past; else they are told in words."""
 
 
 PROVIDERS = {
     "openai": Provider("openai:gpt-realtime", "/v1"),
     "azure": Provider("azure:my-deployment"),
-    "gemini": Provider("gemini:gemini-3.8-live", tells_starts=False),
+    "azure preview": Provider("azure:my-deployment", options={"api_version": "2025-04-01-preview"}),
+    "voicelive": Provider("voicelive:gpt-realtime"),
+    "xai": Provider("xai:grok-voice-latest", "/v1", takes_calls=False),
+    "gemini": Provider(
+        "gemini:gemini-3.8-live",
+        tells_starts=False,
+        started='"outputTranscription"',
+        sounding='"inlineData"',
+        takes_calls=False,
+    ),
+    "dashscope": Provider("dashscope:qwen3.5-omni-plus-realtime"),
 }
 
 
-def model_of(provider: str, gateway: ServedGateway) -> LinkedModel:
+def model_of(provider: str, gateway: ServedGateway, *, setup_timeout_s: float = BOUND_S) -> LinkedModel:
     """The model of a provider, pointed at a gateway, in a hurry."""
+    return model_at(provider, gateway.ws_url, setup_timeout_s=setup_timeout_s)
+
+
+def model_at(
+    provider: str, url: str, *, setup_timeout_s: float = BOUND_S, connect_timeout_s: float = BOUND_S
+) -> LinkedModel:
+    """The model of a provider, pointed at any server, in a hurry.
+
+    Args:
+        provider: One of `PROVIDERS`.
+        url: Scheme, host and port.
+        setup_timeout_s: How long opening a session may take.
+        connect_timeout_s: How long the handshake may take.
+    """
     row = PROVIDERS[provider]
-    model = create_model(row.name, api_key=SECRET, base_url=gateway.ws_url + row.root, options=QUICK)
+    model = create_model(
+        row.name,
+        api_key=SECRET,
+        base_url=url + row.root,
+        options=replace(QUICK, connect_timeout_s=connect_timeout_s),
+        setup_timeout_s=setup_timeout_s,
+        **row.options,
+    )
     assert isinstance(model, LinkedModel)
     return model.set_link(reconnect=FAST)
+
+
+class Witness(EchoRealtimeModel):
+    """An echo that keeps what each of its sessions was told, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sessions: list[list[Command]] = []
+
+    @asynccontextmanager
+    async def _open(self, config: SessionConfig) -> AsyncGenerator[RealtimeConnection, None]:
+        told: list[Command] = []
+        self.sessions.append(told)
+        async with super()._open(config) as connection:
+            yield _Heard(connection, told)
+
+    @property
+    def texts(self) -> list[str]:
+        """What the user wrote, as the newest session was told it."""
+        return [text for command in self.sessions[-1] for text in _texts_of(command)]
+
+
+class _Heard(RealtimeConnection):
+    """Hands everything on and notes the commands."""
+
+    def __init__(self, inner: RealtimeConnection, told: list[Command]) -> None:
+        self._inner = inner
+        self._told = told
+
+    @property
+    def session_id(self) -> str:
+        return self._inner.session_id
+
+    @property
+    def config(self) -> SessionConfig:
+        return self._inner.config
+
+    async def send(self, command: Command) -> None:
+        self._told.append(command)
+        await self._inner.send(command)
+
+    def __aiter__(self) -> AsyncIterator[EventBase]:
+        return self._inner.__aiter__()
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def _texts_of(command: Command) -> list[str]:
+    if isinstance(command, SendText):
+        return [command.text]
+    if isinstance(command, CreateItem) and command.item.kind == "message" and command.item.role == "user":
+        return [command.item.text]
+    return []
 
 
 def tone(duration_ms: int) -> bytes:
@@ -101,6 +195,15 @@ class Seen:
     def of(self, kind: type[EventBase]) -> list[EventBase]:
         """The events of one type."""
         return [event for event in self.events if type(event) is kind]
+
+    @property
+    def answers(self) -> list[str]:
+        """The words of the answers that were said to their end."""
+        return [
+            event.transcript
+            for event in self.events
+            if isinstance(event, ModelResponseAudioTranscriptDoneEvent)
+        ]
 
     async def until(self, is_so: Callable[[Seen], bool]) -> None:
         """Waits until the events are so, or there are no more."""

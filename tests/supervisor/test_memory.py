@@ -13,6 +13,7 @@ from voicewire.events.items import ContentPart, Item
 from voicewire.events.session import SessionConfig
 from voicewire.models.microphone import MicrophoneLog
 from voicewire.models.session_memory import SessionMemory
+from voicewire.models.told_items import WORDS_NOT_KNOWN
 
 pytestmark = pytest.mark.unit
 
@@ -209,3 +210,92 @@ def test_what_is_kept_acknowledged_and_lost_adds_up(
         assert log.start_ns <= max(log.acknowledged_ns, log.start_ns)
         numbers = [number for number, _ in log.since(0)]
         assert numbers == sorted(set(numbers))
+
+
+def committed(made: SessionMemory, item_id: str, *, start_ms: int, end_ms: int) -> None:
+    """A spoken turn that is over and not transcribed."""
+    made.received(m.ModelInputStartedEvent(item_id=item_id, audio_start_ms=start_ms))
+    made.received(m.ModelInputDoneEvent(item_id=item_id, audio_end_ms=end_ms))
+    made.received(m.ModelInputCommittedEvent(item_id=item_id))
+
+
+def replayed_ms(made: SessionMemory) -> tuple[int, int]:
+    """What a new connection is given of the audio, from and to."""
+    made.lost()
+    made.begin_again()
+    return made.audio.start_ns // MS, made.audio.end_ns // MS
+
+
+@pytest.mark.parametrize("is_done", [True, False])
+def test_a_turn_that_was_answered_and_not_transcribed_is_not_said_again(is_done: bool) -> None:
+    made = memory()
+    said(made, 2000)
+    committed(made, "u", start_ms=1500, end_ms=1900)
+    answered(made, "one two three", audio_ms=900, is_done=is_done)
+    assert not made.is_quiet, "its words may still come"
+    assert made.unheard_turns == ["u"], "and the application is told that they do not"
+    assert replayed_ms(made) == (1900, 2000)
+    assert made.request_to_repeat() is None
+    assert told_texts(made)[0] == WORDS_NOT_KNOWN
+
+
+def test_a_turn_whose_answer_had_only_begun_is_said_again() -> None:
+    made = memory()
+    said(made, 2000)
+    committed(made, "u", start_ms=1500, end_ms=1900)
+    made.received(m.ModelResponseCreatedEvent(response_id="r"))
+    assert replayed_ms(made) == (1200, 2000)
+    assert made.request_to_repeat() is None, "the audio brings it about"
+    assert told_texts(made) == []
+
+
+def test_what_is_said_into_an_answer_is_said_again_and_what_was_answered_is_not() -> None:
+    made = memory()
+    said(made, 2000)
+    committed(made, "u1", start_ms=1500, end_ms=1900)
+    answered(made, "one two three", audio_ms=900, is_done=False)
+    said(made, 1000)
+    made.received(m.ModelInputStartedEvent(item_id="u2", audio_start_ms=2000))
+    assert replayed_ms(made) == (1900, 3000)
+    assert told_texts(made)[0] == WORDS_NOT_KNOWN
+
+
+def test_a_turn_that_the_user_went_on_with_before_its_answer_came_is_said_again() -> None:
+    made = memory(transcription=None)
+    said(made, 3000)
+    committed(made, "u1", start_ms=2500, end_ms=2700)
+    made.received(m.ModelResponseCreatedEvent(response_id="r"))
+    made.received(m.ModelInputStartedEvent(item_id="u2", audio_start_ms=2800))
+    made.received(
+        m.ModelResponseDoneEvent(response_id="r", status="cancelled", input_tokens=1, output_tokens=0)
+    )
+    assert replayed_ms(made) == (2200, 3000)
+
+
+def test_the_words_of_an_answered_turn_may_come_late() -> None:
+    made = memory()
+    said(made, 2000)
+    committed(made, "u", start_ms=1500, end_ms=1900)
+    answered(made, "one two three", audio_ms=900)
+    made.received(m.ModelInputTranscriptionDoneEvent(item_id="u", transcript="what I said"))
+    assert made.is_quiet
+    assert told_texts(made) == ["what I said", "one two three"]
+
+
+def test_an_answer_that_the_application_cancelled_is_not_brought_about_again() -> None:
+    made = memory()
+    said(made, 2000)
+    committed(made, "u", start_ms=1500, end_ms=1900)
+    made.received(m.ModelResponseCreatedEvent(response_id="r"))
+    made.sent(c.CancelResponse())
+    assert replayed_ms(made) == (1900, 2000)
+
+
+def test_a_manual_turn_that_was_answered_is_not_committed_again() -> None:
+    made = memory(turn_detection=None)
+    said(made, 500)
+    made.sent(c.CommitAudio())
+    made.received(m.ModelInputCommittedEvent(item_id="u"))
+    answered(made, "one two three", audio_ms=900, is_done=False)
+    assert replayed_ms(made) == (500, 500)
+    assert made.audio.since(0) == [] and made.request_to_repeat() is None

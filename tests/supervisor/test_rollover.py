@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from tests.faults.leaks import ASYNC
-from tests.supervisor.providers import PROVIDERS, Seen, model_of, watched
+from tests.supervisor.providers import BOUND_S, PROVIDERS, Seen, Witness, model_of, watched
 from voicewire.events import model as m
 from voicewire.events.commands import CreateItem, SendText
 from voicewire.models.told_items import ToldItems
@@ -54,3 +56,30 @@ async def test_what_a_handle_covers_is_not_told_again() -> None:
     told = [x.item.id for x in items.told(is_resumed=True) if isinstance(x, CreateItem)]
     assert told == ["u2"]
     assert len(items.told(is_resumed=False)) == 2
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_a_prepared_connection_that_dies_before_its_turn_comes_is_replaced(provider: str) -> None:
+    faults, clock, witness = FaultInjector(found_out_s=0.01), ManualClock(), Witness()
+    async with serve(witness) as gateway:
+        model = model_of(provider, gateway).set_link(wrap=faults.wrap, clock=clock)
+        model.capabilities = replace(model.capabilities, max_session_s=600)
+        async with model.open() as connection, watched(connection) as seen:
+            await connection.send(SendText("speak 1 seconds"))
+            await seen.until(lambda s: bool(s.of(m.ModelResponseAudioDeltaEvent)))
+            await clock.advance_ms(541_000)
+            with anyio.fail_after(BOUND_S):
+                while faults.attempts < 2:
+                    await anyio.lowlevel.checkpoint()
+            await clock.settle(200)  # so that it is most often ready; the end is the same when it is not
+            faults.inject("cut")
+            await seen.until(is_done)
+            with anyio.fail_after(BOUND_S):
+                while faults.attempts < 3:  # the wait before the attempt is on the clock that stands still
+                    await clock.advance_ms(10)
+            await connection.send(SendText("and now"))
+            await seen.until(lambda s: any("and now" in text for text in s.answers))
+            await seen.until(lambda s: bool(s.of(m.WebsocketConnectEvent)))
+            assert witness.texts == ["speak 1 seconds", "and now"]
+    ends = [event.status for event in seen.events if isinstance(event, m.ModelResponseDoneEvent)]
+    assert ends == ["completed", "completed"]

@@ -6,7 +6,7 @@ from voicewire.errors import ConfigError
 from voicewire.events.session import SessionConfig
 from voicewire.models.addresses import websocket_url
 from voicewire.models.openai import openai_codec
-from voicewire.models.profiles import azure_profile, preview_profile
+from voicewire.models.profiles import Profile, azure_profile, first_preview_profile, preview_profile
 from voicewire.models.remote import ReceiveLimits
 from voicewire.models.remote_model import RemoteModel, TokenCredential, TokenProvider, bearer
 from voicewire.protocols.codec import ClientCodec
@@ -23,6 +23,15 @@ def _usual_deployment() -> str:
     if not deployment:
         raise ConfigError("azure needs a deployment: set AZURE_OPENAI_DEPLOYMENT, or name it (azure:NAME)")
     return deployment
+
+
+def _profile(api_version: str | None) -> Profile:
+    if not api_version:
+        return azure_profile()
+    from voicewire.protocols.openai.dialect_beta import BETA_PREVIEW_VERSION
+
+    is_first = api_version == BETA_PREVIEW_VERSION
+    return first_preview_profile(azure_profile()) if is_first else preview_profile(azure_profile())
 
 
 class AzureOpenAIRealtimeModel(RemoteModel):
@@ -64,7 +73,7 @@ class AzureOpenAIRealtimeModel(RemoteModel):
         setup_timeout_s: float = 15.0,
     ) -> None:
         deployment = deployment or _usual_deployment()
-        self._profile = preview_profile(azure_profile()) if api_version else azure_profile()
+        self._profile = _profile(api_version)
         super().__init__(
             f"azure:{deployment}",
             deployment,
@@ -83,6 +92,11 @@ class AzureOpenAIRealtimeModel(RemoteModel):
         self._token_provider = token_provider
         self._credential = credential
         self._api_version = api_version
+
+    @property
+    def dialect(self) -> str:
+        """``beta`` by the preview's path, else ``ga``."""
+        return "beta" if self._api_version else "ga"
 
     def _codec(self, config: SessionConfig) -> ClientCodec:
         return openai_codec(config, self._profile, "beta" if self._api_version else "ga")

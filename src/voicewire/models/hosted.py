@@ -36,11 +36,14 @@ from voicewire.errors import (
 from voicewire.events.base import EventBase
 from voicewire.events.commands import (
     AppendAudio,
+    CancelResponse,
     ClearAudio,
     Command,
     CommitAudio,
     CreateItem,
-    CreateResponse,
+    DeleteItem,
+    RetrieveItem,
+    TruncateItem,
     UpdateSession,
 )
 from voicewire.events.model import ResponseStatus, TokenUsage
@@ -374,7 +377,9 @@ def _needs_performer(command: Command) -> bool:
     """Whether a command is, or asks for, work of the model; others only change what the host keeps."""
     if isinstance(command, CreateItem):
         return any(part.kind == "audio" for part in command.item.content)
-    return isinstance(command, AppendAudio | CommitAudio | CreateResponse)
+    return not isinstance(
+        command, CancelResponse | ClearAudio | DeleteItem | RetrieveItem | TruncateItem | UpdateSession
+    )
 
 
 def check_session(name: str, capabilities: Capabilities, config: SessionConfig) -> None:

@@ -147,7 +147,11 @@ class LegSink:
         if type(item) is ModelResponseAudioDeltaEvent:
             if not self.is_detached:
                 self._memory.spoke(item)
-                self._pass(item, weight)
+                # What `_pass` does, without its call: this is the hot path.
+                if self._held is None:
+                    self._stream.put_nowait(item, weight)
+                else:
+                    self._held.append((item, weight))
         elif type(item) is ModelSessionEndedEvent:
             self._end = item
         elif not self.is_detached:

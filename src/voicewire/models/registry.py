@@ -32,6 +32,8 @@ class ModelEntry:
     """The environment variable that must hold a key, empty for none."""
     summary: str = ""
     """One line for lists."""
+    has_capabilities: bool = True
+    """Whether its capabilities are known without its argument."""
 
     @property
     def pattern(self) -> str:
@@ -111,11 +113,20 @@ _ENTRIES = (
         needs="DASHSCOPE_API_KEY",
         summary="Qwen models of DashScope (DASHSCOPE_WEBSOCKET_BASE_URL)",
     ),
+    ModelEntry(
+        prefix="cassette",
+        home="voicewire.testing.cassette_model:CassetteRealtimeModel",
+        argument="FILE",
+        summary="a recorded session, played back as its provider (made with --record)",
+        has_capabilities=False,
+    ),
 )
 
 
-_LINK_OPTIONS = frozenset({"reconnect", "keepalive", "wrap"})
+_LINK_OPTIONS = frozenset({"reconnect", "keepalive", "wrap", "record", "record_audio"})
 """Options of every model behind a wire: see ``LinkedModel.set_link``."""
+_RECORD_OPTIONS = frozenset({"record", "record_audio"})
+"""Options of every other model as well: see ``RecordedModel``."""
 
 
 def model_entries() -> tuple[ModelEntry, ...]:
@@ -128,9 +139,9 @@ def create_model(name: str, **options: Any) -> RealtimeModel:
 
     Args:
         name: ``local``, ``echo``, ``scripted:FILE``, ``openai:MODEL``, ``azure:DEPLOYMENT``,
-            ``voicelive:MODEL``, ``xai:MODEL``, ``gemini:MODEL``, ``dashscope:MODEL``.
+            ``voicelive:MODEL``, ``xai:MODEL``, ``gemini:MODEL``, ``dashscope:MODEL``, ``cassette:FILE``.
         options: Keyword arguments of the model's class, such as ``api_key`` or ``base_url``; and, for every model
-            behind a wire, those of ``set_link``, such as ``reconnect`` and ``keepalive``.
+            behind a wire, those of ``set_link``, such as ``reconnect``, ``keepalive`` and ``record``.
 
     Raises:
         UnknownModelError: No such model; the message says which there are.
@@ -141,7 +152,11 @@ def create_model(name: str, **options: Any) -> RealtimeModel:
     model_class = _loaded(entry)
     arguments = (argument,) if entry.argument else ()
     set_link = getattr(model_class, "set_link", None)
-    link = {key: options.pop(key) for key in _LINK_OPTIONS & options.keys()} if set_link is not None else {}
+    taken = _LINK_OPTIONS if set_link is not None else _RECORD_OPTIONS
+    link = {key: options.pop(key) for key in taken & options.keys()}
+    if entry.prefix == "cassette":
+        options |= link
+        link = {}
     try:
         inspect.signature(model_class).bind(*arguments, **options)
     except TypeError as error:
@@ -149,6 +164,10 @@ def create_model(name: str, **options: Any) -> RealtimeModel:
     model = model_class(*arguments, **options)
     if set_link is not None and link:
         set_link(model, **link)
+    elif link.get("record") is not None:
+        from voicewire.models.recorded import RecordedModel
+
+        return RecordedModel(model, **link)
     return model
 
 

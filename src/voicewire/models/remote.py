@@ -363,7 +363,8 @@ class RemoteConnection(RealtimeConnection):
         if not self._is_ready and self._setup_error is None:
             self._setup_error = error
             self._set_up.set()
-        self._end(code, str(error), error=error)
+        # Who has asked for the end is not told of what went wrong with the rest.
+        self._end(code, str(error), error=None if self._is_closing else error)
         if self._transport is not None:
             self._transport.close_soon(code, str(error))
 

@@ -131,6 +131,12 @@ class RemoteModel(LinkedModel):
         """
         return self._address()
 
+    def codec(self) -> ClientCodec:
+        """The client side of its wire, new: for programs that read what was recorded of it."""
+        return self._codec(
+            session_config(self._defaults, model=self.model_name, instructions="", tools=None, config=None)
+        )
+
     def open(
         self,
         *,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -14,6 +13,7 @@ from voicewire.events.base import EventBase
 from voicewire.events.items import ContentPart, Item
 from voicewire.events.session import SessionConfig
 from voicewire.models.microphone import MicrophoneLog
+from voicewire.models.spoken_turns import SpokenTurn, SpokenTurns
 from voicewire.models.told_items import ToldItems
 
 _NS_PER_MS = 1_000_000
@@ -23,20 +23,11 @@ _PREFIX_NS = 300 * _NS_PER_MS
 """Audio from before a detected onset that is said again with it."""
 
 
-@dataclass(slots=True)
-class _Turn:
-    start_ns: int
-    end_ns: int | None = None
-    is_committed: bool = False
-    is_transcribed: bool = False
-    is_speaking: bool = False
-
-
 class SessionMemory:
     """Watches commands and events of one session; knows its configuration, its history, and what is not settled.
 
     The history is kept as it was *heard*: an assistant's words end where its audio, as far as it was delivered, or the
-    application's ``TruncateItem`` says so. Audio is kept until the words of its turn are known.
+    application's ``TruncateItem`` says so. Audio is kept until the words of its turn are known, or it is answered.
 
     Args:
         config: The configuration that was asked for.
@@ -59,7 +50,7 @@ class SessionMemory:
         self.items = ToldItems(max_items, takes_calls=takes_calls)
         self.audio = MicrophoneLog(max_audio_s)
         self._idle_ns = int(idle_audio_s * 1e9)
-        self._turns: dict[str, _Turn] = {}
+        self._turns = SpokenTurns()
         self._commits: list[int] = []
         self._base_ns = 0
         """Where the present connection's audio begins on the session's timeline."""
@@ -115,18 +106,18 @@ class SessionMemory:
     @property
     def is_quiet(self) -> bool:
         """Whether nothing is said, asked, answered or waited for."""
-        return not (self._active or self._request or self._turns or self.items.has_open_calls)
+        return not (self._active or self._request or self._turns.by_id or self.items.has_open_calls)
 
     @property
     def open_utterances(self) -> list[tuple[str, int]]:
         """Utterances that began and did not end, with the end of all audio on the session's timeline, in ms."""
         now_ms = self.audio.end_ns // _NS_PER_MS
-        return [(item_id, now_ms) for item_id, turn in self._turns.items() if turn.is_speaking]
+        return [(item_id, now_ms) for item_id in self._turns.speaking]
 
     @property
     def unheard_turns(self) -> list[str]:
         """Items of turns that were committed and whose words are not known."""
-        return [item_id for item_id, turn in self._turns.items() if turn.is_committed]
+        return self._turns.committed
 
     def on_timeline_ms(self, at_ms: int) -> int:
         """A position of the present connection's audio, on the session's timeline."""
@@ -147,10 +138,8 @@ class SessionMemory:
     def spoke(self, event: m.ModelResponseAudioDeltaEvent) -> None:
         """An audio delta."""
         if self._request is not None and event.response_id == self._active:
-            self._request = None
-        self.items.spoke(
-            event.item_id, event.content_index, event.size_bytes, event.format.type, event.format.rate
-        )
+            self._answered(event.response_id)
+        self.items.spoke(event)
 
     # ------------------------------------------------------------------ a new connection
 
@@ -165,7 +154,7 @@ class SessionMemory:
 
     def request_to_repeat(self) -> c.CreateResponse | None:
         """The request that got no answer, unless the audio that is said again brings it about."""
-        is_in_audio = self._request_turn in self._turns or (
+        is_in_audio = self._turns.is_to_be_answered(self._request_turn) or (
             self._request_turn == _COMMIT and bool(self.audio.commits())
         )
         return None if is_in_audio else self._request
@@ -178,12 +167,12 @@ class SessionMemory:
         """
         lost_ns = self.audio.lost_ns
         request = self.request_to_repeat()
-        starts = [turn.start_ns for turn in self._turns.values()]
-        if starts:
-            self.audio.acknowledge(max(self.audio.acknowledged_ns, min(starts) - _PREFIX_NS))
-        for item_id in self._turns:
+        if repeated := self._turns.unanswered:
+            start_ns = min(turn.start_ns for turn in repeated.values())
+            self.audio.acknowledge(max(self.audio.acknowledged_ns, start_ns - _PREFIX_NS))
+        for item_id in repeated:
             self.items.remove(item_id)
-        self._turns.clear()
+        self._turns = SpokenTurns()
         self._request, self._request_turn, self._active = request, "", ""
         self._base_ns = self.audio.start_ns
         self.audio.acknowledge(self._base_ns)
@@ -195,7 +184,7 @@ class SessionMemory:
 
     def _appended(self, command: c.AppendAudio) -> None:
         self.audio.append(command)
-        is_idle = not self._turns and not self._keeps_all and self.audio.end_ns > self._trims_from_ns
+        is_idle = not self._turns.by_id and not self._keeps_all and self.audio.end_ns > self._trims_from_ns
         if is_idle and self.config.turn_detection is not None and not self._commits:
             self.audio.acknowledge(self.audio.end_ns - self._idle_ns)
 
@@ -207,8 +196,7 @@ class SessionMemory:
 
     def _clear(self, _command: c.ClearAudio) -> None:
         self.audio.clear()
-        for item_id in [item_id for item_id, turn in self._turns.items() if not turn.is_committed]:
-            del self._turns[item_id]
+        self._turns.take_back()
 
     def _text(self, command: c.SendText) -> None:
         part = ContentPart(kind="text", text=command.text)
@@ -227,7 +215,7 @@ class SessionMemory:
 
     def _cancel(self, command: c.CancelResponse) -> None:
         if command.response_id in (None, self._active):
-            self._request = None
+            self._answered(self._active)
 
     def _result(self, command: c.SendToolResult) -> None:
         self.items.add(
@@ -246,10 +234,10 @@ class SessionMemory:
 
     def _started(self, event: m.ModelInputStartedEvent) -> None:
         start_ns = min(self._base_ns + event.audio_start_ms * _NS_PER_MS, self.audio.end_ns)
-        self._turns[event.item_id] = _Turn(start_ns, is_speaking=True)
+        self._turns.by_id[event.item_id] = SpokenTurn(start_ns, is_speaking=True)
 
     def _stopped(self, event: m.ModelInputDoneEvent) -> None:
-        turn = self._turns.get(event.item_id)
+        turn = self._turns.by_id.get(event.item_id)
         if turn is not None:
             turn.is_speaking = False
             turn.end_ns = min(self._base_ns + event.audio_end_ms * _NS_PER_MS, self.audio.end_ns)
@@ -257,9 +245,9 @@ class SessionMemory:
                 self._known(event.item_id)
 
     def _committed(self, event: m.ModelInputCommittedEvent) -> None:
-        turn = self._turns.get(event.item_id)
+        turn = self._turns.by_id.get(event.item_id)
         if turn is None:
-            turn = self._turns[event.item_id] = _Turn(self.audio.acknowledged_ns)
+            turn = self._turns.by_id[event.item_id] = SpokenTurn(self.audio.acknowledged_ns)
         turn.is_committed = True
         turn.is_speaking = False
         if turn.end_ns is None:
@@ -275,7 +263,7 @@ class SessionMemory:
 
     def _transcribed(self, event: m.ModelInputTranscriptionDoneEvent) -> None:
         self.items.heard_user(event.item_id, event.transcript)
-        turn = self._turns.get(event.item_id)
+        turn = self._turns.by_id.get(event.item_id)
         if turn is not None:
             turn.is_transcribed = True
             if turn.end_ns is not None:
@@ -283,14 +271,8 @@ class SessionMemory:
 
     def _known(self, item_id: str) -> None:
         """The words of a turn are known, as far as they ever will be."""
-        turn = self._turns.pop(item_id, None)
-        if turn is None:
-            return
-        end_ns = turn.end_ns if turn.end_ns is not None else turn.start_ns
-        self.audio.acknowledge(end_ns)
-        for other_id, other in list(self._turns.items()):
-            if other.end_ns is not None and other.end_ns <= end_ns:
-                del self._turns[other_id]
+        if (end_ns := self._turns.known(item_id)) is not None:
+            self.audio.acknowledge(end_ns)
 
     # ------------------------------------------------------------------ events: responses
 
@@ -298,6 +280,7 @@ class SessionMemory:
         if not event.is_out_of_band:
             self._active = event.response_id
             self._request = self._request or c.CreateResponse()
+            self._turns.response_began(event.response_id)
 
     def _words(self, event: m.ModelResponseAudioTranscriptDeltaEvent | m.ModelResponseTextDeltaEvent) -> None:
         self.items.said(event.item_id, event.content_index, event.delta)
@@ -319,16 +302,24 @@ class SessionMemory:
         self._answered(event.response_id)
 
     def _answered(self, response_id: str) -> None:
+        """Something of a response came: neither its request nor the turns that it answers are said again."""
         if response_id == self._active:
             self._request = None
+            self.audio.acknowledge(self._turns.response_came(response_id))
 
     def _done(self, event: m.ModelResponseDoneEvent) -> None:
         if event.response_id != self._active:
             return
+        if not self._is_lost:
+            self._settle(event)
         self._active = ""
-        if self._is_lost:
-            return
+
+    def _settle(self, event: m.ModelResponseDoneEvent) -> None:
+        """A response is over, and not because of the connection."""
         self._request = None
+        if event.status != "cancelled":
+            self._answered(event.response_id)
+        self._turns.response_failed_to_come(event.response_id)
         if self.config.transcription is None:
-            for item_id in self.unheard_turns:
+            for item_id in self._turns.by_id.keys() - self._turns.unanswered.keys():
                 self._known(item_id)

@@ -24,7 +24,7 @@ from voicewire.events.session import SessionConfig
 from voicewire.models.leg import Leg, LegSink
 from voicewire.models.model import Capabilities, RealtimeConnection
 from voicewire.models.remote import ReceiveLimits, RemoteConnection
-from voicewire.models.supervised_state import OpenLeg, SupervisedState, is_retryable
+from voicewire.models.supervised_state import OpenLeg, SupervisedState
 from voicewire.transport.policies import ReconnectPolicy
 from voicewire.transport.supervisor import LinkAction
 
@@ -147,7 +147,7 @@ class SupervisedConnection(SupervisedState):
         except VoicewireError as error:
             leg.release()
             if self._leg is not None:
-                self._link.attempt_failed(self._clock.now_ns(), is_retryable=is_retryable(error))
+                self._link.attempt_failed(self._clock.now_ns(), is_retryable=self._may_retry(error))
             return
         self._next = leg
         self._link.prepared()

@@ -10,7 +10,14 @@ import anyio
 import msgspec
 
 from voicewire.clock import Clock
-from voicewire.errors import BackpressureError, ConnectionLost, ConsumerTooSlow, SessionClosed, VoicewireError
+from voicewire.errors import (
+    BackpressureError,
+    ConnectionLost,
+    ConsumerTooSlow,
+    InvalidRequest,
+    SessionClosed,
+    VoicewireError,
+)
 from voicewire.events.base import EventBase
 from voicewire.events.commands import (
     AppendAudio,
@@ -91,7 +98,7 @@ class SupervisedState(RealtimeConnection):
         self._is_telling = False
         self._lost_at_ns = 0
         self._loss: tuple[int, str, VoicewireError | None] = (0, "", None)
-        self._resumption: dict[str, object] = {}
+        self._resumption, self._refused_resumption = dict[str, object](), dict[str, object]()
         self._wake, self._is_closing, self._is_over = anyio.Event(), False, False
 
     def __repr__(self) -> str:
@@ -156,7 +163,7 @@ class SupervisedState(RealtimeConnection):
 
     def _note_provider(self, leg: Leg, connection: RemoteConnection) -> None:
         resumption = dict(connection.resumption)
-        if resumption and resumption != self._resumption:
+        if resumption and resumption not in (self._resumption, self._refused_resumption):
             self._resumption = resumption
             self._memory.items.cover()
         left_ms = connection.time_left_ms
@@ -181,8 +188,18 @@ class SupervisedState(RealtimeConnection):
         except SessionClosed:
             return  # the session is over, and that was reported
 
+    def _may_retry(self, error: VoicewireError) -> bool:
+        """Whether another attempt may fare better: when the trouble passes, or when it goes on without the handle."""
+        if is_retryable(error):
+            return True
+        if not self._resumption or not isinstance(error, InvalidRequest):
+            return False
+        # The provider does not know the session any more: the next attempt tells it all of the conversation.
+        self._refused_resumption, self._resumption = self._resumption, {}
+        return True
+
     def _attempt_failed(self, error: VoicewireError) -> None:
-        may_retry = is_retryable(error)
+        may_retry = self._may_retry(error)
         if self._link.attempt_failed(self._clock.now_ns(), is_retryable=may_retry):
             return
         code, reason, lost_by = self._loss

@@ -10,8 +10,11 @@ import msgspec
 from voicewire.conversation.heard import Stretch
 from voicewire.events.commands import Command, CreateItem, SendImage
 from voicewire.events.items import ContentPart, Item
+from voicewire.events.model import ModelResponseAudioDeltaEvent
 
 _MAX_UNCLAIMED = 16
+WORDS_NOT_KNOWN = "[The user said something here that was answered and not transcribed.]"
+"""Stands for a turn of which a new connection is told, and whose words are not known."""
 _PASSED_ON = frozenset({"message", "function_call", "function_call_output"})
 
 
@@ -40,6 +43,9 @@ class ToldItems:
         self._by_id: dict[str, _Entry] = {}
         self._unclaimed: deque[_Entry] = deque(maxlen=_MAX_UNCLAIMED)
         self._open_calls: set[str] = set()
+        # What was spoken of last, since audio comes many pieces in a row.
+        self._speaking: Stretch | None = None
+        self._speaking_id, self._speaking_index, self._sample_bytes = "", 0, 2
         self.forgotten = 0
         """Items that were forgotten for want of room."""
         self.open_in_words: dict[str, str] = {}
@@ -106,11 +112,16 @@ class ToldItems:
         if (stretch := self._stretch(item_id, content_index)) is not None:
             stretch.add_text(words)
 
-    def spoke(self, item_id: str, content_index: int, size_bytes: int, media_type: str, rate_hz: int) -> None:
-        """Audio of the assistant."""
-        if (stretch := self._stretch(item_id, content_index)) is not None:
-            stretch.rate_hz = rate_hz
-            stretch.generated += size_bytes // 2 if media_type == "audio/pcm" else size_bytes
+    def spoke(self, event: ModelResponseAudioDeltaEvent) -> None:
+        """Audio of the assistant; the hot path, so what it belongs to is looked up once."""
+        if event.item_id != self._speaking_id or event.content_index != self._speaking_index:
+            self._speaking_id, self._speaking_index = event.item_id, event.content_index
+            self._speaking = self._stretch(event.item_id, event.content_index)
+            if self._speaking is not None:
+                self._speaking.rate_hz = event.format.rate
+            self._sample_bytes = 2 if event.format.type == "audio/pcm" else 1
+        if (stretch := self._speaking) is not None:
+            stretch.generated += event.size_bytes // self._sample_bytes
 
     def heard_user(self, item_id: str, transcript: str) -> None:
         """The words of a spoken turn."""
@@ -134,6 +145,7 @@ class ToldItems:
     def remove(self, item_id: str) -> None:
         """An item is gone."""
         entry = self._by_id.pop(item_id, None)
+        self._speaking_id = ""
         if entry is not None:
             self._entries.remove(entry)
             if entry.item.kind == "function_call":
@@ -188,6 +200,7 @@ class ToldItems:
         elif after is not None and after in self._by_id:
             place = self._entries.index(self._by_id[after]) + 1
         self._entries.insert(place, entry)
+        self._speaking_id = ""
         if entry.item.id:
             self._by_id[entry.item.id] = entry
         while len(self._entries) > self._max_items:
@@ -236,6 +249,8 @@ def _heard(entry: _Entry) -> Item | None:
     item = entry.item
     if item.role != "assistant":
         parts = tuple(part for part in item.content if part.text or part.image_url or part.audio)
+        if not parts and any(part.kind == "audio" and not part.is_transcribed for part in item.content):
+            parts = (ContentPart(kind="text", text=WORDS_NOT_KNOWN),)
         return msgspec.structs.replace(item, content=parts, status="completed") if parts else None
     texts = {index: part.text for index, part in enumerate(item.content)}
     for index, stretch in entry.speech.items():

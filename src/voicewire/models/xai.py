@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlsplit
 
 from voicewire.errors import ConfigError
@@ -64,6 +63,7 @@ class XAIRealtimeModel(RemoteModel):
 
     def _codec(self, config: SessionConfig) -> ClientCodec:
         from voicewire.protocols.openai.client import OpenAIClientCodec
+        from voicewire.protocols.openai.dialect_xai import xai_session
 
         return OpenAIClientCodec(
             config,
@@ -86,25 +86,3 @@ class XAIRealtimeModel(RemoteModel):
         if not key:
             raise ConfigError(f"{self.name} needs a key: set XAI_API_KEY, or give api_key=")
         return {"Authorization": f"Bearer {key.strip()}"}
-
-
-def xai_session(body: dict[str, Any]) -> dict[str, Any]:
-    """A GA session object as xAI takes it: voice and turn detection at the top, manual turns as a type of null."""
-    session = {key: value for key, value in body.items() if key not in _SAID_OTHERWISE}
-    if body.get("tool_choice", "auto") != "auto":
-        session["tool_choice"] = body["tool_choice"]
-    if body.get("max_output_tokens", "inf") != "inf":
-        session["max_response_output_tokens"] = body["max_output_tokens"]
-    audio: dict[str, dict[str, Any]] = {half: dict(part) for half, part in body.get("audio", {}).items()}
-    if "turn_detection" in audio.get("input", {}):
-        session["turn_detection"] = audio["input"].pop("turn_detection") or {"type": None}
-    if "voice" in audio.get("output", {}):
-        session["voice"] = audio["output"].pop("voice")
-    if audio.get("output", {}).get("speed") == 1.0:
-        del audio["output"]["speed"]
-    audio = {half: part for half, part in audio.items() if part}
-    return {**session, "audio": audio} if audio else {k: v for k, v in session.items() if k != "audio"}
-
-
-_SAID_OTHERWISE = frozenset({"type", "output_modalities", "tool_choice", "max_output_tokens"})
-"""Keys of the GA object that xAI does without, or that are sent only when they say something."""

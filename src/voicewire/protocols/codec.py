@@ -10,6 +10,8 @@ from voicewire.events.commands import Command
 
 Frame = str | bytes
 """One WebSocket message: text or binary."""
+OPENED = "voicewire_opened"
+"""The command id of the event that confirms an opening configuration, which no command asked for."""
 
 
 class ClientCodec(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Literal, get_args
 
 import anyio
@@ -21,6 +22,9 @@ Fault = Literal[
     "duplicate",
     "reorder",
     "unknown_event",
+    "error_event",
+    "auth",
+    "quota",
     "slow_reader",
 ]
 """What can go wrong with an open connection.
@@ -31,8 +35,10 @@ Fault = Literal[
 * ``garbage``: a text frame that stops in the middle.
 * ``oversize``: a frame that is larger than the transport takes; it closes with 1009.
 * ``duplicate``: the next frame twice.
-* ``reorder``: the next two frames the wrong way round.
+* ``reorder``: the next two frames the wrong way round; one that nothing follows is only ``found_out_s`` late.
 * ``unknown_event``: an event that no codec has heard of.
+* ``error_event``: the provider refuses something; no harm comes of it.
+* ``auth``, ``quota``: the provider says that the key, or what it may use, is not good any more, and closes with 1008.
 * ``slow_reader``: the peer takes nothing, so writing backs up.
 """
 Refusal = Literal["unreachable", "auth", "quota", "hang"]
@@ -41,6 +47,12 @@ Refusal = Literal["unreachable", "auth", "quota", "hang"]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 """Every `Fault`."""
 UNKNOWN_EVENT = '{"type": "voicewire.unheard_of", "event_id": "e0"}'
+_POLICY_CLOSE = 1008
+_SAYINGS = {
+    "error_event": ("invalid_value", "fault injector: that is not possible"),
+    "auth": ("invalid_api_key", "fault injector: the key is not valid any more"),
+    "quota": ("insufficient_quota", "fault injector: the quota is used up"),
+}
 _OVERSIZE_BYTES = 8 * 1024 * 1024
 
 
@@ -57,7 +69,7 @@ class FaultInjector:
 
     Args:
         oversize_bytes: What the transport takes, as ``oversize`` reports it.
-        found_out_s: How long a half-open connection goes unnoticed.
+        found_out_s: How long a half-open connection goes unnoticed, and a frame that was reordered may be late.
     """
 
     def __init__(self, *, oversize_bytes: int = _OVERSIZE_BYTES, found_out_s: float = 0.05) -> None:
@@ -96,15 +108,19 @@ class FaultInjector:
         """The next connections have this fault at their first frame."""
         self._first_faults.extend(fault for _ in range(times))
 
-    def inject(self, fault: Fault) -> None:
-        """The newest connection has this fault now.
+    def inject(self, fault: Fault, *, after: str = "") -> None:
+        """The newest connection has this fault, now or at a point that its frames tell.
+
+        Args:
+            fault: What goes wrong.
+            after: A text; the fault happens right after the next frame that holds it was delivered. Now when empty.
 
         Raises:
             ConfigError: There is no connection yet.
         """
         if not self.connections:
             raise ConfigError("there is no connection to break yet; use fail_next or refuse_next")
-        self.connections[-1].inject(fault)
+        self.connections[-1].inject(fault, after=after)
 
 
 async def _refuse(refusal: Refusal) -> None:
@@ -130,6 +146,8 @@ class FaultLink(FaultyTransport):
         self._is_stalled = False
         self._room = anyio.Event()
         self._next: Fault | None = None
+        self._armed: tuple[bytes, Fault] | None = None
+        self._struck = anyio.Event()
         self._kept: Frame | None = None
 
     @property
@@ -137,8 +155,11 @@ class FaultLink(FaultyTransport):
         """Whether the transport inside is, or the peer takes nothing."""
         return self._is_stalled or super().is_congested
 
-    def inject(self, fault: Fault) -> None:
-        """Breaks it now; a fault of the frame strikes the next one while the connection is still being opened."""
+    def inject(self, fault: Fault, *, after: str = "") -> None:
+        """Breaks it now, or after a frame with this text; while it is still being opened, at the first frame."""
+        if after:
+            self._armed = (after.encode(), fault)
+            return
         match fault:
             case "half_open":
                 self._is_half_open = True
@@ -155,6 +176,10 @@ class FaultLink(FaultyTransport):
             case _:
                 self._strike(fault)
 
+    async def wait_struck(self) -> None:
+        """Waits until the fault that was to come after a frame has happened."""
+        await self._struck.wait()
+
     def resume(self) -> None:
         """A peer that took nothing takes everything again."""
         self._is_stalled = False
@@ -168,19 +193,35 @@ class FaultLink(FaultyTransport):
 
     def on_message(self, message: memoryview | Frame) -> None:
         """One message, on its way through the faults."""
+        armed = self._armed
+        if armed is not None and armed[0] in (
+            message.encode() if isinstance(message, str) else bytes(message)
+        ):
+            self._armed = None
+            self._pass(message)
+            self.inject(armed[1])
+            self._struck.set()
+            return
+        self._pass(message)
+
+    def _pass(self, message: memoryview | Frame) -> None:
         if self._is_silent:
             return
         fault, self._next = self._next, None
         if fault == "reorder":
             self._kept = str(message, "utf-8") if isinstance(message, memoryview) else message
+            asyncio.get_running_loop().call_later(self._found_out_s, self._deliver_kept)
             return
         if fault is not None and fault != "duplicate":
             self._strike(fault)
         super().on_message(message)
         if fault == "duplicate":
             super().on_message(message)
-        if self._kept is not None:
-            kept, self._kept = self._kept, None
+        self._deliver_kept()
+
+    def _deliver_kept(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
             super().on_message(kept)
 
     def on_closed(self, info: CloseInfo) -> None:
@@ -201,4 +242,15 @@ class FaultLink(FaultyTransport):
             )
             self.abort()
         elif self._closed is None and not self._is_half_open:
-            self._receiver.on_message(GARBAGE if fault == "garbage" else UNKNOWN_EVENT)
+            if fault in _SAYINGS:
+                self._say(*_SAYINGS[fault], ends=fault != "error_event")
+            else:
+                self._receiver.on_message(GARBAGE if fault == "garbage" else UNKNOWN_EVENT)
+
+    def _say(self, code: str, message: str, *, ends: bool) -> None:
+        """An error in words that every wire has for it."""
+        error = {"type": "invalid_request_error", "code": code, "message": message, "param": None}
+        self._receiver.on_message(json.dumps({"type": "error", "event_id": "e0", "error": error}))
+        if ends:
+            self.on_closed(CloseInfo(code=_POLICY_CLOSE, reason=f"{code}: {message}"))
+            self.abort()

@@ -57,28 +57,12 @@ async def serve(
     from voicewire.gateway.server import GatewayServer, bind
     from voicewire.gateway.settings import GatewaySettings
     from voicewire.models import create_model
+    from voicewire.testing.running import running
 
     limits = settings or GatewaySettings(drain_s=0.0, close_grace_s=1.0)
     app = create_app(create_model(model) if isinstance(model, str) else model, settings=limits)
     ready = anyio.Event()
     with bind("127.0.0.1", 0, needs_keys=not limits.api_keys) as listener:
         server = GatewayServer(app, listener, on_ready=lambda _: ready.set(), handles_signals=False, tls=tls)
-
-        async def run() -> None:
-            # Shielded: a cancelled server would leave its connections open; told to stop, it closes them.
-            with anyio.CancelScope(shield=True):
-                await server.serve([listener])
-
-        failure: Exception | None = None
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(run)
-            await ready.wait()
-            try:
-                yield ServedGateway(server.url, server.url.replace("http", "ws", 1), app.state.admission)
-            except Exception as error:
-                # Raised below, as it is: out of the task group it would come as an exception group.
-                failure = error
-            finally:
-                server.should_exit = True
-        if failure is not None:
-            raise failure
+        async with running(server, listener, ready):
+            yield ServedGateway(server.url, server.url.replace("http", "ws", 1), app.state.admission)

@@ -10,9 +10,11 @@ if TYPE_CHECKING:
     from voicewire.transport.frames import CloseInfo, Frame, FrameReceiver, FrameTransport
     from voicewire.transport.memory import MemoryTransport, memory_pair
     from voicewire.transport.options import WebSocketOptions
+    from voicewire.transport.recorder import CassetteRecorder
     from voicewire.transport.websocket import WebSocketTransport
 
 _HOME = {
+    "CassetteRecorder": "recorder",
     "CloseInfo": "frames",
     "Frame": "frames",
     "FrameReceiver": "frames",
@@ -25,6 +27,7 @@ _HOME = {
 }
 
 __all__ = [
+    "CassetteRecorder",
     "CloseInfo",
     "Frame",
     "FrameReceiver",

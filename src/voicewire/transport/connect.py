@@ -12,9 +12,10 @@ from picows.url import WSParsedURL
 
 from voicewire._version import __version__
 from voicewire.errors import ConfigError, ConnectFailed, ConnectTimeout, VoicewireError
+from voicewire.transport.cassette_scrub import secrets_of
 from voicewire.transport.dial import Dialler, default_tls
 from voicewire.transport.frames import FrameReceiver, FrameTransport
-from voicewire.transport.options import WebSocketOptions
+from voicewire.transport.options import Connect, WebSocketOptions
 from voicewire.transport.refusal import refusal_error
 from voicewire.transport.scrub import safe_url, scrubbed
 from voicewire.transport.websocket import WebSocketTransport
@@ -30,13 +31,20 @@ an error or a close of ours anyway. So it gets a logger of its own that drops al
 async def connect_websocket(
     url: str, receiver: FrameReceiver, options: WebSocketOptions | None = None
 ) -> FrameTransport:
-    """Opens a WebSocket, with ``options.wrap`` around it. See `dial_websocket`, which raises what this raises."""
+    """Opens a WebSocket, with ``options.wrap`` and then ``options.recorder`` around it.
+
+    See `dial_websocket`, which raises what this raises.
+    """
     settled = options or WebSocketOptions()
 
-    async def connect(inner: FrameReceiver) -> FrameTransport:
+    async def dial(inner: FrameReceiver) -> FrameTransport:
         return await dial_websocket(url, inner, settled)
 
-    return await (connect if settled.wrap is None else settled.wrap(connect))(receiver)
+    connect: Connect = dial if settled.wrap is None else settled.wrap(dial)
+    if settled.recorder is not None:
+        secrets = secrets_of(url, settled.headers, settled.subprotocols)
+        connect = settled.recorder.around(connect, url=url, secrets=secrets)
+    return await connect(receiver)
 
 
 async def dial_websocket(

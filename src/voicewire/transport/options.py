@@ -5,9 +5,12 @@ from __future__ import annotations
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from voicewire.transport.frames import FrameReceiver, FrameTransport
+
+if TYPE_CHECKING:
+    from voicewire.transport.recorder import CassetteRecorder
 
 Connect = Callable[[FrameReceiver], Awaitable[FrameTransport]]
 """Opens a transport whose messages go to the receiver."""
@@ -53,5 +56,7 @@ class WebSocketOptions:
     """Clock of the keepalive; the event loop's by default."""
     wrap: Wrap | None = field(default=None, repr=False)
     """Stands between the connection and its receiver."""
+    recorder: CassetteRecorder | None = None
+    """Writes what passes, as the receiver sees it, into a cassette."""
     provider: str = ""
     """Short provider name for errors."""

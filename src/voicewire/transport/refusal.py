@@ -6,10 +6,21 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from voicewire.errors import AuthError, ConnectFailed, ProviderUnavailable, RateLimited, VoicewireError
+from voicewire.errors import (
+    AuthError,
+    ConnectFailed,
+    ProviderError,
+    ProviderUnavailable,
+    QuotaExceeded,
+    RateLimited,
+    VoicewireError,
+)
 from voicewire.transport.scrub import scrubbed
 
 _MAX_TEXT_CHARS = 300
+_QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "arrearage"})
+"""Codes of a budget that is used up, which comes with the status of a rate limit or of a refused key; waiting does not
+help. Words are not looked at: some providers call their rate limits quotas."""
 _REQUEST_ID_HEADERS = ("x-request-id", "apim-request-id", "x-ms-request-id", "x-dashscope-request-id")
 
 
@@ -48,27 +59,11 @@ def refusal_error(
     said = f": {text}" if text else ""
     lowered = {name.lower(): value for name, value in headers.items()}
     request_id = next((lowered[name] for name in _REQUEST_ID_HEADERS if name in lowered), "")
-    if status in (401, 403):
-        return AuthError(
-            f"{url} refused the key (HTTP {status}){said}; check the key and what it may be used for",
-            provider=provider,
-            code=code,
-            http_status=status,
-            request_id=request_id,
-        )
-    if status == 429:
-        wait = lowered.get("retry-after")
-        when = f"; it says to try again after {wait}" if wait else "; try again later"
-        return RateLimited(
-            f"{url} takes no more sessions now (HTTP 429){said}{when}",
-            provider=provider,
-            code=code,
-            http_status=status,
-            request_id=request_id,
-        )
-    if status >= 500:
-        return ProviderUnavailable(
-            f"{url} failed on its side (HTTP {status}){said}; try again later",
+    wait = lowered.get("retry-after")
+    if (known := _known_refusal(status, code, wait)) is not None:
+        kind, happened, advice = known
+        return kind(
+            f"{url} {happened}{said}; {advice}",
             provider=provider,
             code=code,
             http_status=status,
@@ -80,6 +75,24 @@ def refusal_error(
         else "check the address and the model"
     )
     return ConnectFailed(f"{url} refused the WebSocket (HTTP {status}){said}; {hint}", http_status=status)
+
+
+def _known_refusal(status: int, code: str, wait: str | None) -> tuple[type[ProviderError], str, str] | None:
+    """What kind of refusal it is, what happened and what to do; None for one that says nothing of the kind."""
+    if status == 402 or code.lower() in _QUOTA_CODES:
+        return (
+            QuotaExceeded,
+            f"takes no session because the budget is used up (HTTP {status})",
+            "see to the account",
+        )
+    if status in (401, 403):
+        return AuthError, f"refused the key (HTTP {status})", "check the key and what it may be used for"
+    if status == 429:
+        when = f"it says to try again after {wait}" if wait else "try again later"
+        return RateLimited, "takes no more sessions now (HTTP 429)", when
+    if status >= 500:
+        return ProviderUnavailable, f"failed on its side (HTTP {status})", "try again later"
+    return None
 
 
 def _what_it_says(body: bytes) -> tuple[str, str]:

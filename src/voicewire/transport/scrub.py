@@ -13,6 +13,11 @@ _SECRET_VALUE = re.compile(r"\b(sk|ek|pk|rk|xai|AIza)[-_][A-Za-z0-9_\-*.]{4,}|\b
 _BEARER = re.compile(r"(?i)\b(bearer)[\s=:]+[^\s\"',;&]+")
 
 
+def is_secret_name(name: str) -> bool:
+    """Whether what goes by this name, a header or a parameter, is likely to be a secret."""
+    return _SECRET_NAME.search(name) is not None
+
+
 def safe_url(url: str) -> str:
     """The address as it may be printed: without user and password, without the values of secret parameters.
 

@@ -35,6 +35,7 @@ from voicewire.protocols.codec import Frame
 
 _MODES: Final[tuple[Mode, ...]] = ("interactive", "dictation", "conversation")
 _PCM, _MULAW = 1, 7
+_LONGEST_MS: Final = 86_400_000
 DEFAULT_OUTPUT: Final = "raw-16khz-16bit-mono-pcm"
 
 
@@ -282,14 +283,14 @@ def _best(phrase: Phrase) -> dict[str, Any]:
 
 
 def _integer(value: object, context: Mapping[str, Any], name: str, values: Mapping[str, str]) -> int | None:
-    """A time-out in ms, from wherever the client put it."""
-    if isinstance(value, int | float):
-        return int(value)
+    """A time-out in ms, from wherever the client put it, within what a session may last."""
     inner = context.get("trailingSilenceTimeout" if name == "endSilenceTimeout" else name)
-    if isinstance(inner, int | float):
-        return int(inner)
-    given = values.get(f"{name}Ms", "")
-    return int(given) if given.isdigit() else None
+    for given in (value, inner):
+        if isinstance(given, int | float):
+            return int(min(max(given, 0), _LONGEST_MS))
+    text = values.get(f"{name}Ms", "")
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(_LONGEST_MS))
+    return min(int(text), _LONGEST_MS) if is_number else None
 
 
 def _is_true(value: object) -> bool:

@@ -27,7 +27,7 @@ from voicewire.events.model import (
     ModelSessionUpdatedEvent,
 )
 from voicewire.events.session import SessionConfig
-from voicewire.protocols.codec import Frame
+from voicewire.protocols.codec import OPENED, Frame
 from voicewire.protocols.dashscope import client_requests as requests
 from voicewire.protocols.dashscope import wire_client as client_wire
 from voicewire.protocols.dashscope import wire_server as wire
@@ -85,7 +85,7 @@ class DashScopeClientCodec:
         self._responses = ResponseReader(self)
         self._deltas = DeltaReader(self._responses, config.output_format)
         self._handlers: dict[type, Handler] = {
-            **DashScopeReader(self._responses, self._deltas).handlers,
+            **DashScopeReader(self._responses, self._deltas, self._sequencer).handlers,
             ga.SessionCreated: self._session_created,
             ga.SessionUpdated: self._session_updated,
             wire.SessionFinished: self._session_finished,
@@ -123,7 +123,7 @@ class DashScopeClientCodec:
             UnsupportedError: The wire has no way to say it.
         """
         body = session_body(self._config, self._traits)
-        self._updates.append((_OPENING_ID, ""))
+        self._updates.append((_OPENING_ID, OPENED))
         return [requests.encoded(client_wire.SessionUpdate(event_id=_OPENING_ID, session=body))]
 
     def finishing(self) -> list[Frame]:

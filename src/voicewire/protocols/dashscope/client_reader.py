@@ -18,6 +18,7 @@ from voicewire.protocols.openai.client_deltas import DeltaReader
 from voicewire.protocols.openai.client_reader import ConversationReader, raw_event
 from voicewire.protocols.openai.client_responses import Handler, ResponseReader
 from voicewire.protocols.openai.client_state import remember
+from voicewire.protocols.openai.sequencer import ResponseSequencer
 from voicewire.protocols.openai.wire_response import ResponseBody, Usage
 
 _MAX_SHOWN_CHARS = 60
@@ -46,9 +47,11 @@ class DashScopeReader:
     Args:
         responses: The open responses.
         deltas: Maps their pieces.
+        sequencer: Knows the request that the next response answers.
     """
 
-    def __init__(self, responses: ResponseReader, deltas: DeltaReader) -> None:
+    def __init__(self, responses: ResponseReader, deltas: DeltaReader, sequencer: ResponseSequencer) -> None:
+        self._sequencer = sequencer
         shared: dict[type, Handler] = {
             **responses.handlers,
             **deltas.handlers,
@@ -68,7 +71,11 @@ class DashScopeReader:
         }
 
     def _response_created(self, event: wire.ResponseCreated) -> list[EventBase] | None:
-        return self._shared[ga.ResponseCreated](ga.ResponseCreated(response=_ga_body(event)))
+        # The wire has no metadata: what the request carried comes back from here.
+        request = self._sequencer.awaited
+        metadata = request.command.metadata if request is not None else {}
+        body = msgspec.structs.replace(_ga_body(event), metadata=dict(metadata))
+        return self._shared[ga.ResponseCreated](ga.ResponseCreated(response=body))
 
     def _response_done(self, event: wire.ResponseDone) -> list[EventBase] | None:
         return self._shared[ga.ResponseDone](ga.ResponseDone(response=_ga_body(event)))

@@ -96,7 +96,7 @@ def image_frame(command: SendImage) -> str:
 
 
 def response_frame(command: CreateResponse, event_id: str, traits: WireTraits) -> str:
-    """A ``response.create``.
+    """A ``response.create``. Metadata stays with the codec, which gives it back with the response.
 
     Raises:
         UnsupportedError: The command sets what this wire cannot say.
@@ -104,8 +104,6 @@ def response_frame(command: CreateResponse, event_id: str, traits: WireTraits) -
     unsayable = [name for name in _UNSAYABLE if getattr(command, name) is not None]
     if command.is_out_of_band:
         unsayable.append("is_out_of_band")
-    if command.metadata:
-        unsayable.append("metadata")
     if unsayable:
         raise UnsupportedError(f"a response on this wire has no {', '.join(unsayable)}")
     params: dict[str, Any] = {}

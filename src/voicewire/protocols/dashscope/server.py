@@ -352,7 +352,7 @@ class DashScopeServerCodec:
         return [self._writer.frame(told)]
 
     def _session_updated(self, event: ModelSessionUpdatedEvent) -> list[str]:
-        was_asked = self._session.confirmed(event.config)
+        was_asked = self._session.confirmed(event.config, event.command_id)
         self._refresh()
         if not was_asked:
             return []

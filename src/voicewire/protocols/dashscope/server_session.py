@@ -196,9 +196,16 @@ class DashScopeSession:
         """The model refused a command; forgets the update if it was one."""
         self._pending = [entry for entry in self._pending if not command_id or entry[0] != command_id]
 
-    def confirmed(self, config: SessionConfig) -> bool:
-        """The model's configuration is now this; tells whether a client's update was waiting for it."""
-        was_asked = bool(self._pending)
+    def confirmed(self, config: SessionConfig, command_id: str = "") -> bool:
+        """The model's configuration is now this; tells whether a client's update was waiting for it.
+
+        Args:
+            config: What is in force.
+            command_id: What brought it about. A command that no client sent, such as the opening of the model's own
+                session, answers nobody.
+        """
+        is_ours = not command_id or any(entry[0] == command_id for entry in self._pending)
+        was_asked = bool(self._pending) and is_ours
         input_format = self.config.input_format
         if was_asked:
             _, asked, self._own = self._pending.pop(0)

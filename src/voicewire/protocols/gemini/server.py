@@ -78,12 +78,14 @@ class GeminiServerCodec:
 
     Args:
         setup: What the client asked for with its first message (`server_requests.read_first`).
+        passes_settings: Whether the served model knows the settings that only this wire has.
 
     Concurrency: one caller at a time.
     """
 
-    def __init__(self, setup: ClientSetup) -> None:
+    def __init__(self, setup: ClientSetup, *, passes_settings: bool = True) -> None:
         self._config = setup.config
+        self._passes_settings = passes_settings
         self._wants_words = setup.wants_words
         self._extra: dict[str, Any] = setup.config.extra
         self._outbox: list[Frame] = []
@@ -252,7 +254,9 @@ class GeminiServerCodec:
             except (msgspec.ValidationError, RecursionError) as error:
                 raise RemoteProtocolError(f"malformed contextUpdate: {error}") from error
             if extra != self._extra:
-                values["extra"] = self._extra = extra
+                self._extra = extra
+                if self._passes_settings:
+                    values["extra"] = extra
         return [UpdateSession(**values)] if values else []
 
     # ------------------------------------------------------------------ to the client
@@ -355,7 +359,11 @@ class GeminiServerCodec:
         if event.command_id.startswith(_OWN_COMMANDS):
             return []
         return [
-            frames.error(frames.http_status(event.error_type), event.code or event.error_type, event.message)
+            frames.error(
+                frames.http_status(event.error_type, event.code),
+                event.code or event.error_type,
+                event.message,
+            )
         ]
 
     def _provider_event(self, event: ModelProviderEvent) -> list[Frame]:

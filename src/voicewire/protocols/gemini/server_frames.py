@@ -38,9 +38,11 @@ def error(code: int, status: str, said: str) -> str:
     return message({"code": code, "status": status, "message": said})
 
 
-def http_status(reason: str) -> int:
-    """The number that goes with an error."""
+def http_status(reason: str, code: str = "") -> int:
+    """The number that goes with an error, by its kind and its code."""
     lowered = reason.lower()
+    if code in ("rate_limit_exceeded", "insufficient_quota"):
+        return 429
     if "rate_limit" in lowered or "quota" in lowered:
         return 429
     if "auth" in lowered or "api_key" in lowered:

@@ -29,7 +29,7 @@ from voicewire.events.model import (
     ModelSessionUpdatedEvent,
 )
 from voicewire.events.session import SessionConfig
-from voicewire.protocols.codec import Frame
+from voicewire.protocols.codec import OPENED, Frame
 from voicewire.protocols.openai import client_requests as requests
 from voicewire.protocols.openai import codes
 from voicewire.protocols.openai import wire_server as wire
@@ -126,7 +126,7 @@ class OpenAIClientCodec:
     def opening(self) -> list[Frame]:
         """The configuration, sent without waiting for ``session.created``, as the official clients do."""
         body = session_body(self._config, transcription_model=self._transcription_model)
-        self._updates.append((OPENING_COMMAND_ID, ""))
+        self._updates.append((OPENING_COMMAND_ID, OPENED))
         return [requests.session_update(self._shape_session(body), OPENING_COMMAND_ID)]
 
     def encode(self, command: Command) -> list[Frame]:

@@ -24,6 +24,7 @@ from voicewire.protocols.openai.flat_session import (
     session_to_flat,
     session_to_ga,
 )
+from voicewire.protocols.openai.session_config import GA_ONLY_KEYS
 
 _TYPE: Final = re.compile(rb'\s*\{[^{}\[\]]*?"type"\s*:\s*"([a-z_.]+)"')
 """The type of an event when it stands before anything nested. It cannot match inside a string: a quotation
@@ -177,7 +178,8 @@ class FlatClientCodec:
 
     def _session_update(self, event: Json) -> Json:
         body = cast("Json", event["session"])
-        session = session_to_flat(body, self._dialect)
+        said = {key: value for key, value in body.items() if key not in GA_ONLY_KEYS}
+        session = session_to_flat(said, self._dialect)
         if session.get("speed") == 1.0:
             del session["speed"]  # the early servers do not know the key
         if self._dialect.has_voice_objects and "input_audio_format" in session:

@@ -118,6 +118,11 @@ class ResponseSequencer:
         """
         return self._out_of_band_requests > 0 or self._unanswered is None
 
+    @property
+    def awaited(self) -> Request | None:
+        """The request that was sent and that no response answers yet."""
+        return self._unanswered
+
     def request(self, request: Request) -> Request | None:
         """A response is wanted; gives what is to be sent now, if anything."""
         if request.command.is_out_of_band:

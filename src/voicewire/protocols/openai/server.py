@@ -81,6 +81,7 @@ class OpenAIServerCodec:
     ) -> None:
         self._limits = limits or ServerLimits()
         self._is_greeted = False
+        self._speaks_xai = False
         self._outbox: list[Frame] = []
         self._session = ServerSession(
             session_id=ids("sess"),
@@ -146,6 +147,10 @@ class OpenAIServerCodec:
     def receive(self, frame: Frame) -> list[Command]:
         """The commands of one client frame; errors for bad frames are queued for ``data_to_send``."""
         event = requests.read_client_frame(frame, self._limits)
+        if isinstance(event, ErrorBody) and event.param == "session.type":
+            xai = requests.read_xai_update(frame, is_sure=self._speaks_xai)
+            self._speaks_xai = self._speaks_xai or xai is not None
+            event = xai or event
         if event is None:
             return []
         result = event if isinstance(event, ErrorBody) else self._command(event)
@@ -263,7 +268,7 @@ class OpenAIServerCodec:
 
     def _session_updated(self, event: ModelSessionUpdatedEvent) -> list[str]:
         # Clients take a session.updated for the answer to their own update, so only those are answered.
-        if not self._session.confirmed(event.config):
+        if not self._session.confirmed(event.config, event.command_id):
             return []
         updated = wire.SessionUpdated(event_id=self._writer.new_id(), session=self._session.fields)
         return [self._writer.frame(updated)]

@@ -18,6 +18,7 @@ from voicewire.events.commands import (
 from voicewire.events.session import SessionConfig, ToolSpec
 from voicewire.protocols.codec import Frame
 from voicewire.protocols.openai import codes, limits
+from voicewire.protocols.openai.dialect_xai import ga_session
 from voicewire.protocols.openai.session_config import read_tool_choice, read_tools
 from voicewire.protocols.openai.wire_client import (
     CLIENT_EVENT_TYPES,
@@ -103,6 +104,24 @@ def read_client_frame(frame: Frame, server_limits: limits.ServerLimits) -> AnyCl
         if frame.lstrip()[:1] not in ("{", "["):
             return None
         return request_error(codes.INVALID_JSON, f"We could not parse the JSON of the event: {error}.")
+
+
+def read_xai_update(frame: Frame, *, is_sure: bool) -> AnyClientEvent | ErrorBody | None:
+    """A ``session.update`` without ``session.type`` in xAI's words; None when it is not that. Never raises.
+
+    Args:
+        frame: What ``read_client_frame`` refused for the missing type.
+        is_sure: Whether this client has spoken so before.
+    """
+    event: dict[str, Any] = msgspec.json.decode(frame)
+    session = ga_session(event["session"], is_sure=is_sure)
+    if session is None:
+        return None
+    translated = msgspec.json.encode({**event, "session": session}).decode()
+    try:
+        return decode_client_event(translated)
+    except msgspec.ValidationError as error:
+        return _fault_of(translated, str(error))
 
 
 def _fault_of(frame: str, fault: str) -> ErrorBody | None:

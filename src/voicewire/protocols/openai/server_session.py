@@ -182,9 +182,16 @@ class ServerSession:
                 del self._pending[index]
                 return
 
-    def confirmed(self, config: SessionConfig) -> bool:
-        """The model's configuration is now this; tells whether a client's update was waiting for it."""
-        was_asked = bool(self._pending)
+    def confirmed(self, config: SessionConfig, command_id: str = "") -> bool:
+        """The model's configuration is now this; tells whether a client's update was waiting for it.
+
+        Args:
+            config: What is in force.
+            command_id: What brought it about. A command that no client sent, such as the opening of the model's own
+                session, answers nobody.
+        """
+        is_ours = not command_id or any(pending_id == command_id for pending_id, _ in self._pending)
+        was_asked = bool(self._pending) and is_ours
         if was_asked:
             self.fields = self._pending.pop(0)[1]
         self._adopt(config)

@@ -35,6 +35,9 @@ PASSED_KEYS: Final[Mapping[str, Any]] = {
 }
 """Top-level settings that only this wire has, kept in ``SessionConfig.extra``, each with its default."""
 
+GA_ONLY_KEYS: Final = frozenset({"parallel_tool_calls", "reasoning", "tracing", "truncation", "prompt"})
+"""Those of them that no other dialect of this wire has: clients of GA send them to any model."""
+
 _PLACED_KEYS: Final = frozenset(
     {"noise_reduction", "transcription", "turn_detection", "mcp_tools", "tool_choice"}
 )

@@ -1,0 +1,1 @@
+"""Fuzzing of every codec: targets, their first inputs and a runner; see README.md."""
