@@ -3,99 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from voicewire.agent import AddressedByName, ChatRoom, FirstToClaim, ModeratorOrder, RealtimeAgent, TurnTaken
+from voicewire.agent import AddressedByName, ChatRoom, FirstToClaim, ModeratorOrder, TurnTaken
 from voicewire.agent.floor import ANYONE
 from voicewire.audio.files import read_audio
 from voicewire.audio.level import rms_dbfs
 from voicewire.audio.pcm import silence, tone
-from voicewire.clock import NS_PER_MS, Clock
 from voicewire.errors import ConfigError, ConnectFailed, InvalidEventError, LocalProtocolError
-from voicewire.events import ClientEvents, MediaFormat, ServerEvents
+from voicewire.events import ClientEvents, ServerEvents
 from voicewire.events.base import EventBase
-from voicewire.models.echo import EchoRealtimeModel
-from voicewire.testing import ManualClock
+
+from .stage import Stage, agent
 
 pytestmark = [pytest.mark.unit, pytest.mark.anyio]
 
 FRAME = 4800
-
-
-def agent(name: str, clock: Clock | None = None, **options: Any) -> RealtimeAgent:
-    model = EchoRealtimeModel(clock=clock)
-    return RealtimeAgent(name=name, sys_prompt=f"You are {name}.", model=model, clock=clock, **options)
-
-
-class Stage:
-    """A room, its clock and what it tells."""
-
-    def __init__(self, *names: str, **options: Any) -> None:
-        self.clock = ManualClock()
-        self.queue: asyncio.Queue[EventBase] = asyncio.Queue()
-        self.room = ChatRoom([agent(name, self.clock) for name in names], clock=self.clock, **options)
-        self.told: list[EventBase] = []
-
-    async def __aenter__(self) -> Stage:
-        await self.room.start(self.queue)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.room.stop()
-        self.take()
-
-    def take(self) -> None:
-        while not self.queue.empty():
-            self.told.append(self.queue.get_nowait())
-
-    async def until(self, done: Callable[[], bool]) -> None:
-        """Lets the room go on, moving its clock to the next moment that somebody waits for."""
-        for _ in range(3000):
-            self.take()
-            if done():
-                return
-            await self.clock.settle(100)
-            await asyncio.to_thread(lambda: None)
-            if self.clock.next_wake_ns is not None:
-                await self.clock.advance_ms((self.clock.next_wake_ns - self.clock.now_ns()) // NS_PER_MS + 1)
-        raise AssertionError(
-            f"the room never got there; it told {[type(event).__name__ for event in self.told]}"
-        )
-
-    async def say(self, text: str, who: str = "ann") -> None:
-        await self.room.handle_input(ClientEvents.ClientTextAppendEvent(session_id=who, text=text))
-
-    async def speak(self, pcm16: bytes, who: str = "ann", rate: int = 24_000) -> None:
-        """In real time, by the room's clock."""
-        size = 2 * (rate // 10)
-        for at in range(0, len(pcm16), size):
-            await self.clock.advance_ms(100)
-            audio = base64.b64encode(pcm16[at : at + size]).decode()
-            event = ClientEvents.ClientAudioAppendEvent(
-                session_id=who, audio=audio, format=MediaFormat("audio/pcm", rate)
-            )
-            await self.room.handle_input(event)
-
-    def words(self) -> list[tuple[str, str]]:
-        found: list[tuple[str, str]] = []
-        for event in self.told:
-            match event:
-                case ServerEvents.AgentResponseAudioTranscriptDoneEvent():
-                    found.append((event.agent_name, event.transcript))
-                case ServerEvents.AgentInputTranscriptionDoneEvent():
-                    found.append((event.agent_name, event.transcript))
-                case _:
-                    pass
-        return found
-
-    def speakers(self) -> list[str]:
-        return [span.speaker for span in self.room.spans]
 
 
 async def test_the_example_of_the_document() -> None:
@@ -197,6 +124,7 @@ async def test_whoever_answers_first_has_the_floor() -> None:
             if isinstance(event, ServerEvents.AgentResponseAudioDeltaEvent)
         }
         assert heard == set(stage.speakers())
+        assert {name for name, _ in stage.words()} == {"ann", *stage.speakers()}
 
 
 async def test_the_agent_that_is_named_answers() -> None:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
         VirtualSpeaker,
     )
     from voicewire.agent.floor import AddressedByName, FirstToClaim, FloorPolicy, ModeratorOrder, TurnTaken
+    from voicewire.agent.mcp_server import McpServer
     from voicewire.agent.room import ChatRoom
+    from voicewire.agent.room_turns import RoomTurn
     from voicewire.agent.session import VoiceSession
     from voicewire.agent.toolkit import Toolkit
     from voicewire.agent.tools import Tool, ToolAnswer, ToolRunner
@@ -33,8 +35,10 @@ _HOME = {
     "FileSource": "edges",
     "FirstToClaim": "floor",
     "FloorPolicy": "floor",
+    "McpServer": "mcp_server",
     "ModeratorOrder": "floor",
     "RealtimeAgent": "agent",
+    "RoomTurn": "room_turns",
     "SessionObserver": "edges",
     "Tool": "tools",
     "ToolAnswer": "tools",
@@ -56,8 +60,10 @@ __all__ = [
     "FileSource",
     "FirstToClaim",
     "FloorPolicy",
+    "McpServer",
     "ModeratorOrder",
     "RealtimeAgent",
+    "RoomTurn",
     "SessionObserver",
     "Tool",
     "ToolAnswer",

@@ -30,7 +30,7 @@ from voicewire.events.items import Item
 from voicewire.events.server import AgentEndedEvent
 from voicewire.events.session import SessionConfig, ToolSpec, tool_specs
 from voicewire.models.model import RealtimeModel
-from voicewire.ownership import TaskOwner
+from voicewire.ownership import TaskOwner, run_to_end
 
 _STOP_S: Final = 5.0
 """How long ``stop`` lets a regular end take: the model's closing handshake, and room for the last events."""
@@ -227,12 +227,7 @@ class RealtimeAgent:
         run.request_end(reason)
         if INSIDE.get() is run:
             return
-        with anyio.move_on_after(_STOP_S, shield=True):
-            await run.over.wait()
-        run.cancel()
-        with anyio.CancelScope(shield=True):
-            await run.over.wait()
-            await self._owner.aclose()
+        await run_to_end(_ended(run, self._owner), name=f"agent {self.name}: stopping")
 
     def _check_idle(self) -> None:
         last = self._run
@@ -347,6 +342,14 @@ def _check_event(event: object) -> None:
         raise InvalidEventError(
             f"an agent takes events, not {type(event).__name__}; make one with ClientEvents.from_json(data)"
         )
+
+
+async def _ended(run: AgentRun, owner: TaskOwner) -> None:
+    with anyio.move_on_after(_STOP_S):
+        await run.over.wait()
+    run.cancel()
+    await run.over.wait()
+    await owner.aclose()
 
 
 async def _run_telling(run: AgentRun, task_status: anyio.abc.TaskStatus[None]) -> None:

@@ -20,16 +20,19 @@ class Listener:
 
     Args:
         voice: Words what the ledger holds as the agent's events.
+        reports: Whether the front end reports what it has played. When it does not, nothing is followed.
     """
 
-    def __init__(self, voice: Voice) -> None:
+    def __init__(self, voice: Voice, *, reports: bool = True) -> None:
         self._voice = voice
+        self.reports = reports
         self._open: dict[tuple[str, int], int] = {}
         """Stretches on their way to the ear, and the samples last told of."""
 
     def follow(self, item_id: str, content_index: int) -> None:
         """Speech of this content part goes out."""
-        self._open.setdefault((item_id, content_index), 0)
+        if self.reports:
+            self._open.setdefault((item_id, content_index), 0)
 
     def played(
         self, core: ConversationSession, report: ClientPlayoutReportEvent, now_ms: int

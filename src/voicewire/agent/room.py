@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import anyio
 import anyio.lowlevel
@@ -17,7 +17,7 @@ from voicewire.agent.outgoing import OutgoingQueue
 from voicewire.agent.room_floor import FloorRules
 from voicewire.agent.room_run import RoomRun
 from voicewire.agent.room_tracks import Span
-from voicewire.agent.room_turns import RoomTurn
+from voicewire.agent.room_turns import RoomTurn, exported_turns, restored_turns
 from voicewire.audio.format import AudioFrame
 from voicewire.clock import Clock, MonotonicClock
 from voicewire.errors import ConfigError, LocalProtocolError, SessionClosed, VoicewireError
@@ -45,9 +45,9 @@ class ChatRoom:
         await room.stop()
 
     **Hearing.** Everybody hears everybody else: the agents get whole turns of audio (several people who speak at once
-    mixed) or text; the front end gets the agents' events as they come, and ``heard_by`` gives each person the mix of
-    all others, live. An agent that is interrupted was heard as far as it had been played. An agent that joins later is
-    told the words of the turns before.
+    mixed; of an agent's turn of more than 50 s its words) or text; the front end gets the agents' events as they come,
+    and ``heard_by`` gives each person the mix of all others, live. An agent that is interrupted was heard as far as it
+    had been played. An agent that joins later is told the words of the turns before.
 
     **The floor.** The room ends turns, not the models; an agent speaks when it was given the floor, and the next one
     when its speech has been played. Speech of a person takes the floor at once. Who is next says the policy:
@@ -100,6 +100,7 @@ class ChatRoom:
         self._rules = FloorRules(policy=policy, turn_limit=turn_limit, answer_timeout_s=answer_timeout_s)
         self._clock = clock or MonotonicClock()
         self._record_to = record_to
+        self._earlier: tuple[RoomTurn, ...] = ()
         self._run: RoomRun | None = None
         self._owner = TaskOwner("chat room")
 
@@ -148,7 +149,26 @@ class ChatRoom:
 
     def history(self) -> tuple[RoomTurn, ...]:
         """The turns as they were heard, oldest first, the newest thousand."""
-        return () if self._run is None else self._run.history.turns()
+        return self._earlier if self._run is None else self._run.history.turns()
+
+    def export_history(self) -> str:
+        """The history as JSON text, for ``restore_history``; each agent's own memory is in its ``export_history``."""
+        return exported_turns(self.history())
+
+    def restore_history(self, data: str | bytes | Mapping[str, Any]) -> None:
+        """Gives the room a past: the next ``start`` tells every agent the words of these turns.
+
+        Args:
+            data: What ``export_history`` gave, as text or parsed; it may have been edited.
+
+        Raises:
+            LocalProtocolError: The room is running.
+            InvalidEventError: Not such a text; the message names the field at fault.
+        """
+        if self._run is not None and not self._run.over.is_set():
+            raise LocalProtocolError("the room is running; await its stop() before its history is restored")
+        self._earlier = restored_turns(data)
+        self._run = None
 
     @property
     def longest_overlap_ms(self) -> float:
@@ -170,7 +190,7 @@ class ChatRoom:
             ConfigError: Somebody of this name is there.
             LocalProtocolError: The room does not run.
         """
-        self._open_run().add_person(session_id, name or session_id)
+        self._open_run().reception.add_person(session_id, name or session_id)
 
     def remove_person(self, session_id: str) -> None:
         """Somebody leaves; what they were saying is a turn that ends here.
@@ -178,7 +198,7 @@ class ChatRoom:
         Raises:
             LocalProtocolError: The room does not run.
         """
-        self._open_run().remove_person(session_id)
+        self._open_run().reception.remove_person(session_id)
 
     async def join(self, agent: RealtimeAgent) -> None:
         """An agent comes; it takes part when this returns.
@@ -224,8 +244,14 @@ class ChatRoom:
             raise LocalProtocolError(
                 "the room is running already; await its stop() before it is started again"
             )
-        run = RoomRun(outgoing_queue, rules=self._rules, clock=self._clock, record_to=self._record_to)
-        self._run = run
+        run = RoomRun(
+            outgoing_queue,
+            rules=self._rules,
+            clock=self._clock,
+            record_to=self._record_to,
+            earlier=self._earlier,
+        )
+        self._run, self._earlier = run, ()
         self._owner.start(run.run(self._first), name="run")
         try:
             await run.ready.wait()
@@ -266,7 +292,7 @@ class ChatRoom:
 
         Cancellation: the event was taken.
         """
-        await self._open_run().take(event)
+        await self._open_run().reception.take(event)
         # Taking hardly ever waits, so a loop that does nothing else must let the others run.
         await anyio.lowlevel.checkpoint()
 

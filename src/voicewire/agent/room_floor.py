@@ -13,7 +13,7 @@ from voicewire.agent.floor import ANYONE, FloorPolicy, TurnTaken
 from voicewire.agent.room_member import Member, Speech
 from voicewire.agent.room_people import People, Person
 from voicewire.agent.room_roster import Roster
-from voicewire.agent.room_tracks import RoomTracks
+from voicewire.agent.room_tracks import MAX_TURN_SAMPLES, RoomTracks
 from voicewire.agent.room_turns import RoomHistory, Turn, turn_stream
 from voicewire.agent.room_words import RoomWords
 from voicewire.clock import NS_PER_S, Clock
@@ -21,6 +21,8 @@ from voicewire.events import server as s
 
 _log = logging.getLogger(__name__)
 
+_MUTED_S: Final = 1.0
+"""How long somebody who speaks may send nothing, in seconds."""
 _WORDS_S: Final = 3.0
 """How long the words of a turn may take where they decide who speaks next, in seconds."""
 
@@ -104,8 +106,10 @@ class RoomFloor:
                 continue
             if turn.text:
                 member.read(turn.text if len(self._people.names) < 2 else f"{turn.speaker}: {turn.text}")
+            elif turn.words and len(turn.audio) > 2 * MAX_TURN_SAMPLES:
+                member.read(f"{turn.speaker}: {turn.words}")
             elif turn.audio:
-                is_heard = member.hear(turn.audio) or is_heard
+                is_heard = member.hear(turn.audio[-2 * MAX_TURN_SAMPLES :]) or is_heard
         self._words.heard(turn if is_heard else None)
         turn.audio = b""
 
@@ -160,6 +164,8 @@ class RoomFloor:
         """A person speaks: they have the floor at once."""
         self._words.person_begins(person, self._tracks.now_sample)
         self._person_takes_it()
+        if self._tasks is not None:
+            self._tasks.start_soon(self._watch_person, person)
 
     def people_end(self, *, is_answered: bool = True) -> None:
         """The people have finished their turn."""
@@ -250,10 +256,8 @@ class RoomFloor:
         self._take(member, is_answered=True)
 
     def close(self) -> None:
-        """The room ends: nobody speaks any more."""
-        for member in self._asked:
-            member.speech = None
-        self._asked.clear()
+        """The room ends: whoever speaks is heard as far as here."""
+        self.silence()
         self._turns.close()
 
     async def _play(self, member: Member, speech: Speech) -> None:
@@ -266,6 +270,16 @@ class RoomFloor:
         if member in self._asked:
             self._asked.remove(member)
         self._finish(member, speech, len(speech.audio) // 2, is_answered=True)
+
+    async def _watch_person(self, person: Person) -> None:
+        """Somebody who sends no more audio, as with a muted microphone, has finished."""
+        while person.is_speaking:
+            if (waited_s := self._since_s(person.active_ns)) >= _MUTED_S:
+                person.is_speaking = False
+                if not self._people.is_anybody_speaking:
+                    self.people_end()
+                return
+            await self._sleep_s(_MUTED_S - waited_s)
 
     async def _watch(self, member: Member, speech: Speech) -> None:
         """An agent that gives no sign loses the floor."""

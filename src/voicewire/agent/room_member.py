@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -13,9 +14,10 @@ from voicewire.agent.room_tracks import LEAD_SAMPLES, ROOM_RATE_HZ
 from voicewire.audio import g711
 from voicewire.audio.resample import Resampler
 from voicewire.conversation.heard import Stretch
-from voicewire.errors import UnsupportedError, VoicewireError
+from voicewire.errors import SessionClosed, UnsupportedError, VoicewireError
 from voicewire.events import server as s
 from voicewire.events.base import EventBase
+from voicewire.events.client import ClientImageAppendEvent
 from voicewire.events.commands import AppendAudio, Command, CommitAudio, CreateResponse, SendText
 from voicewire.events.session import SessionConfig, Transcription
 
@@ -182,6 +184,13 @@ class Member:
     def read(self, text: str) -> None:
         """Takes a text of somebody else, without answering it."""
         self._send(SendText(text, respond=False))
+
+    async def see(self, image: ClientImageAppendEvent) -> None:
+        """Takes an image, if its model does."""
+        if "image" not in self.agent.model.capabilities.input_modalities:
+            return
+        with contextlib.suppress(SessionClosed):  # it has ended; the others go on
+            await self.agent.handle_input(image)
 
     def answer(self, now_ns: int) -> Speech:
         """Has the floor: says something."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from voicewire.agent.room_tracks import ROOM_RATE_HZ, RoomTracks
+from voicewire.agent.room_tracks import MAX_TURN_SAMPLES, ROOM_RATE_HZ, RoomTracks
 from voicewire.audio.format import AudioFormat, AudioFrame
 from voicewire.audio.mixer import Mixer
 from voicewire.audio.resample import Resampler
-from voicewire.models.energy_vad import EnergyVad, LevelRise
+from voicewire.models.energy_vad import EnergyVad, LevelFall, LevelRise
 
 _PREFIX_MS: Final = 300
 _SILENCE_MS: Final = 500
-_MAX_TURN_S: Final = 60
 _MAX_LAG_SAMPLES: Final = ROOM_RATE_HZ // 5
 """A voice that is further behind the clock than this paused; it goes on from now."""
 _FORMAT: Final = AudioFormat(ROOM_RATE_HZ)
@@ -32,6 +31,8 @@ class Person:
     name: str
     vad: EnergyVad = field(default_factory=lambda: EnergyVad(ROOM_RATE_HZ, _SILENCE_MS))
     is_speaking: bool = False
+    active_ns: int = 0
+    """When they last sent audio."""
     next_sample: int = -1
     recent: bytearray = field(default_factory=bytearray)
     """What was said last, while it is no turn yet."""
@@ -73,8 +74,8 @@ class People:
 
     @property
     def is_turn_full(self) -> bool:
-        """Whether the open turn is so long (a minute) that the others must hear it now."""
-        return sum(len(audio) for _, _, audio in self._turn) > 2 * ROOM_RATE_HZ * _MAX_TURN_S
+        """Whether the open turn is so long that the others must hear it now."""
+        return sum(len(audio) for _, _, audio in self._turn) >= 2 * MAX_TURN_SAMPLES
 
     @property
     def is_anybody_speaking(self) -> bool:
@@ -109,22 +110,36 @@ class People:
             Whether they began to speak in it, and whether a turn ended in it.
         """
         audio = person.fitted(pcm16, rate_hz)
-        samples = len(audio) // 2
-        earliest = max(0, self._tracks.now_sample - samples)
-        if person.next_sample < 0 or person.next_sample < earliest - _MAX_LAG_SAMPLES:
-            person.next_sample = earliest
-        start = person.next_sample
-        person.next_sample += samples
+        changes = self._place(person, max(0, self._tracks.now_sample - len(audio) // 2))
+        start = onset = person.next_sample
+        person.next_sample += len(audio) // 2
         was_speaking, began, ended = person.is_speaking, False, False
-        for change in person.vad.feed(AudioFrame(_FORMAT, audio, start)):
+        for change in (*changes, *person.vad.feed(AudioFrame(_FORMAT, audio, start))):
             is_start = isinstance(change, LevelRise)
+            onset = change.at_sample if is_start and not was_speaking else onset
             began = began or (is_start and not was_speaking)
             ended = ended or not is_start
             person.is_speaking = is_start
-        self._keep(person, start, audio, is_turn=was_speaking or began)
+        self._keep(person, start, audio, is_turn=was_speaking or began, onset=onset)
         return began, ended and not self.is_anybody_speaking
 
-    def _keep(self, person: Person, start: int, audio: bytes, *, is_turn: bool) -> None:
+    def _place(self, person: Person, earliest: int) -> list[LevelRise | LevelFall]:
+        """Finds where on the timeline somebody goes on; a pause in what they send is silence."""
+        pause = earliest - person.next_sample
+        if person.next_sample >= 0 and pause <= _MAX_LAG_SAMPLES:
+            return []
+        changes: list[LevelRise | LevelFall] = []
+        if person.is_speaking:
+            quiet = bytes(2 * min(pause, ROOM_RATE_HZ))
+            changes = person.vad.feed(AudioFrame(_FORMAT, quiet, person.next_sample))
+        if changes or not person.is_speaking:
+            # What is left of an unfinished frame, and of the quiet before a voice, lies before the pause.
+            person.vad = EnergyVad(ROOM_RATE_HZ, _SILENCE_MS)
+            person.recent.clear()
+        person.next_sample = earliest
+        return changes
+
+    def _keep(self, person: Person, start: int, audio: bytes, *, is_turn: bool, onset: int) -> None:
         if not is_turn:
             person.recent += audio
             del person.recent[: max(0, len(person.recent) - 2 * _FORMAT.samples_of_ms(_PREFIX_MS))]
@@ -135,7 +150,7 @@ class People:
         start = max(0, start)
         self._turn.append((person, start, audio))
         self._tracks.plays(person.name, start, audio)
-        self._tracks.sounded(person.name, start, audio)
+        self._tracks.sounded(person.name, start, audio, quiet_samples=max(0, onset - start))
 
     def end_turn(self) -> tuple[str, int, bytes]:
         """What was said since the last turn: by whom, from where on the timeline, and mixed where several spoke."""

@@ -15,7 +15,7 @@ import logging
 from collections.abc import Iterable
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import anyio
 
@@ -23,25 +23,21 @@ from voicewire.agent.agent import RealtimeAgent
 from voicewire.agent.outgoing import Outgoing, OutgoingQueue
 from voicewire.agent.room_floor import FloorRules, RoomFloor, RoomParts
 from voicewire.agent.room_member import Member
-from voicewire.agent.room_people import People, Person
+from voicewire.agent.room_people import People
+from voicewire.agent.room_reception import RoomReception
 from voicewire.agent.room_recording import RoomRecording
 from voicewire.agent.room_roster import Roster
 from voicewire.agent.room_tracks import ROOM_RATE_HZ, RoomTracks
-from voicewire.agent.room_turns import RoomHistory
+from voicewire.agent.room_turns import RoomHistory, RoomTurn
 from voicewire.agent.room_words import RoomWords
-from voicewire.audio.g711 import decode as decode_g711
 from voicewire.clock import Clock
 from voicewire.errors import (
-    AudioError,
-    ConfigError,
-    InvalidEventError,
     LocalProtocolError,
     SessionClosed,
     VoicewireError,
 )
-from voicewire.events import client as c
 from voicewire.events import server as s
-from voicewire.events.base import EventBase, decode_base64
+from voicewire.events.base import EventBase
 
 _log = logging.getLogger(__name__)
 
@@ -60,12 +56,19 @@ class RoomRun:
         rules: How the floor is given.
         clock: Time.
         record_to: A folder for a WAV of each participant.
+        earlier: What was said in the room before.
 
     Concurrency: one event loop.
     """
 
     def __init__(
-        self, queue: OutgoingQueue, *, rules: FloorRules, clock: Clock, record_to: Path | None = None
+        self,
+        queue: OutgoingQueue,
+        *,
+        rules: FloorRules,
+        clock: Clock,
+        record_to: Path | None = None,
+        earlier: tuple[RoomTurn, ...] = (),
     ) -> None:
         self._clock = clock
         self._outgoing = Outgoing(queue, on_failure=self._fail)
@@ -73,7 +76,7 @@ class RoomRun:
         self.tracks = RoomTracks(clock, self._recording)
         self.people = People(self.tracks)
         self.roster = Roster()
-        self.history = RoomHistory(ROOM_RATE_HZ)
+        self.history = RoomHistory(ROOM_RATE_HZ, earlier)
         self._words = RoomWords(self.people, self._outgoing.emit)
         parts = RoomParts(
             roster=self.roster,
@@ -85,6 +88,7 @@ class RoomRun:
         )
         self.floor = RoomFloor(rules, parts)
         self._calls: dict[str, Member] = {}
+        self.reception = RoomReception(parts, self.floor, self._calls, self._outgoing.emit)
         self._ending = anyio.Event()
         self.opening_error: VoicewireError | None = None
         """Why no agent could be started."""
@@ -144,22 +148,29 @@ class RoomRun:
             self.over.set()
 
     async def _meet(self, agents: Iterable[RealtimeAgent]) -> None:
-        failures = [error for agent in agents if (error := await self._started(agent)) is not None]
-        if failures and not self.roster:
-            self.opening_error = failures[0]
-            return
-        self.ready.set()
+        agents = list(agents)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self.floor.conduct)
-            await self._ending.wait()
-            tasks.cancel_scope.cancel()
+            tasks.start_soon(self._leave_off, tasks.cancel_scope)
+            failures: dict[str, VoicewireError] = {}
+            async with anyio.create_task_group() as joining:
+                for agent in agents:
+                    joining.start_soon(self._start_one, agent, failures)
+            if failures and not self.roster:
+                self.opening_error = next(failures[agent.id] for agent in agents if agent.id in failures)
+                tasks.cancel_scope.cancel()
+                return
+            self.ready.set()
+            await self.floor.conduct()
 
-    async def _started(self, agent: RealtimeAgent) -> VoicewireError | None:
-        if not self.is_open:
-            return None
+    async def _leave_off(self, scope: anyio.CancelScope) -> None:
+        await self._ending.wait()
+        scope.cancel()
+
+    async def _start_one(self, agent: RealtimeAgent, failures: dict[str, VoicewireError]) -> None:
         try:
             await self.join(agent)
         except VoicewireError as error:
+            failures[agent.id] = error
             told = s.AgentErrorEvent(
                 agent_id=agent.id,
                 agent_name=agent.name,
@@ -168,8 +179,6 @@ class RoomRun:
                 message=str(error),
             )
             self._outgoing.emit(told)
-            return error
-        return None
 
     async def _part(self) -> None:
         """Stops every agent, also when one of them fails at it."""
@@ -186,7 +195,7 @@ class RoomRun:
 
     async def join(self, agent: RealtimeAgent) -> None:
         """An agent comes; see ``ChatRoom.join``."""
-        self.check_name(agent.name)
+        self.reception.check_name(agent.name)
         member = Member(agent, self._from_agent)
         self.roster.add(member)
         self.tracks.add_speaker(agent.name)
@@ -213,86 +222,9 @@ class RoomRun:
         self._lose(member)
         await member.stop()
 
-    def remove_person(self, session_id: str) -> None:
-        """Somebody leaves; what they were saying is a turn that ends here."""
-        person = self.people.get(session_id)
-        if person is None:
-            return
-        if person.is_speaking:
-            person.is_speaking = False
-            if not self.people.is_anybody_speaking:
-                self.floor.people_end()
-        self.people.remove(session_id)
-        self._outgoing.emit(s.ServerSessionEndedEvent(session_id=session_id, reason="left", code=1000))
-
-    def add_person(self, session_id: str, name: str) -> Person:
-        """Somebody comes; see ``ChatRoom.add_person``."""
-        if self.people.get(session_id) is not None:
-            raise ConfigError(f"somebody with the session id {session_id!r} is in the room")
-        self.check_name(name)
-        person = self.people.add(session_id, name)
-        self._outgoing.emit(s.ServerSessionCreatedEvent(session_id=session_id))
-        return person
-
-    def check_name(self, name: str) -> None:
-        """Raises ConfigError when somebody of this name is there."""
-        if name in self.people.names or name in self.roster.names:
-            raise ConfigError(f"somebody named {name!r} is in the room; give another name")
-
     def _lose(self, member: Member) -> None:
         if self.roster.remove(member):
             self.floor.lose(member)
-
-    # ------------------------------------------------------------------ from people
-
-    async def take(self, event: EventBase) -> None:
-        """Takes an event of a person; see ``ChatRoom.handle_input``."""
-        match event:
-            case c.ClientTextAppendEvent():
-                self.floor.person_writes(self._person(event.session_id), event.text)
-            case c.ClientAudioAppendEvent():
-                self._hear(self._person(event.session_id), event)
-            case c.ClientAudioCommitEvent():
-                self.floor.people_end()
-            case c.ClientResponseCreateEvent():
-                self.floor.ask(self._person(event.session_id).name)
-            case c.ClientResponseCancelEvent():
-                self.floor.silence()
-            case c.ClientSessionEndEvent():
-                self.remove_person(event.session_id)
-            case c.ClientToolResultEvent():
-                member = self._calls.pop(event.id, None)
-                if member is None:
-                    raise InvalidEventError(f"field 'id': no agent waits for a result of call {event.id!r}")
-                await member.agent.handle_input(event)
-            case c.ClientImageAppendEvent():
-                for member in self.roster:
-                    if "image" in member.agent.model.capabilities.input_modalities:
-                        await member.agent.handle_input(event)
-            case c.ClientSessionCreateEvent():
-                self._create_session(event.config)
-            case _:
-                raise InvalidEventError(f"a room takes client events; got {type(event).__name__}")
-
-    def _person(self, session_id: str) -> Person:
-        return self.people.get(session_id) or self.add_person(session_id, session_id)
-
-    def _create_session(self, config: dict[str, Any]) -> None:
-        name = str(config.get("user_name") or config.get("session_id") or "user")
-        session_id = str(config.get("session_id") or name)
-        if self.people.get(session_id) is None:
-            self.add_person(session_id, name)
-        else:
-            self._outgoing.emit(s.ServerSessionUpdatedEvent(session_id=session_id))
-
-    def _hear(self, person: Person, event: c.ClientAudioAppendEvent) -> None:
-        began, ended = self.people.hear(person, _pcm16_of(event), event.format.rate)
-        if began:
-            self.floor.person_begins(person)
-        if ended:
-            self.floor.people_end()
-        elif self.people.is_turn_full:
-            self.floor.people_end(is_answered=False)
 
     # ------------------------------------------------------------------ from agents
 
@@ -346,13 +278,3 @@ async def _stop(member: Member) -> None:
     # A task boundary: one agent that cannot be stopped must not keep the others from it.
     except Exception:
         _log.exception("an agent of a room could not be stopped", extra={"agent": member.name})
-
-
-def _pcm16_of(event: c.ClientAudioAppendEvent) -> bytes:
-    kind = event.format.type.partition(";")[0].strip().lower()
-    data = decode_base64(event.audio)
-    if kind in ("audio/pcmu", "audio/pcma"):
-        return decode_g711(data, "pcmu" if kind == "audio/pcmu" else "pcma")
-    if kind not in ("audio/pcm", "audio/l16"):
-        raise AudioError(f"audio format type {event.format.type!r} is not raw audio; use 'audio/pcm'")
-    return data

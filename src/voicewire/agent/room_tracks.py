@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +15,8 @@ from voicewire.errors import LocalProtocolError
 ROOM_RATE_HZ: Final = 24_000
 LEAD_SAMPLES: Final = ROOM_RATE_HZ // 10
 """An agent is heard so long after its first audio has come, so that what comes unevenly is heard evenly."""
+MAX_TURN_SAMPLES: Final = 50 * ROOM_RATE_HZ
+"""The longest turn that an agent hears at once; what waits to be sent to its model is bounded by a minute."""
 _MAX_SPANS: Final = 10_000
 _MAX_UNREAD_SAMPLES: Final = 60 * ROOM_RATE_HZ
 _MAX_AHEAD_SAMPLES: Final = 660 * ROOM_RATE_HZ
@@ -27,6 +30,13 @@ class Span:
     speaker: str
     start_sample: int
     """On the room's timeline, at 24 kHz."""
+    end_sample: int
+
+
+@dataclass(slots=True)
+class _Stretch:
+    speaker: str
+    start_sample: int
     end_sample: int
 
 
@@ -52,7 +62,8 @@ class RoomTracks:
         self._origin_ns = clock.now_ns()
         self._recording = recording
         self._listeners: dict[str, _Listener] = {}
-        self._spans: list[Span] = []
+        self._stretches: deque[_Stretch] = deque(maxlen=_MAX_SPANS)
+        self._last: dict[str, _Stretch] = {}
 
     @property
     def now_sample(self) -> int:
@@ -61,8 +72,8 @@ class RoomTracks:
 
     @property
     def spans(self) -> tuple[Span, ...]:
-        """Who was heard when, in the order in which it was over."""
-        return tuple(self._spans)
+        """Who was heard when, in the order in which they were first heard of."""
+        return tuple(Span(one.speaker, one.start_sample, one.end_sample) for one in self._stretches)
 
     def at_ns(self, sample: int) -> int:
         """A place of the timeline, on the clock."""
@@ -104,23 +115,31 @@ class RoomTracks:
         if until_sample > from_sample:
             self.plays(speaker, from_sample, bytes(2 * (until_sample - from_sample)))
 
-    def sounded(self, speaker: str, start_sample: int, pcm16: bytes) -> None:
-        """Somebody has been heard."""
+    def sounded(self, speaker: str, start_sample: int, pcm16: bytes, *, quiet_samples: int = 0) -> None:
+        """Somebody has been heard.
+
+        Args:
+            speaker: Who.
+            start_sample: Where it begins.
+            pcm16: What was heard.
+            quiet_samples: So many of it come before the voice; they are kept, and are no part of the stretch.
+        """
         if not pcm16:
             return
-        end_sample = start_sample + len(pcm16) // 2
-        last = self._spans[-1] if self._spans else None
-        if last is not None and last.speaker == speaker and last.end_sample == start_sample:
-            self._spans[-1] = Span(speaker, last.start_sample, end_sample)
-        else:
-            self._spans.append(Span(speaker, start_sample, end_sample))
-            del self._spans[:-_MAX_SPANS]
         if self._recording is not None:
             self._recording.sounded(speaker, start_sample, pcm16)
+        end_sample = start_sample + len(pcm16) // 2
+        start_sample = min(start_sample + quiet_samples, end_sample)
+        last = self._last.get(speaker)
+        if last is not None and last.end_sample == start_sample:
+            last.end_sample = end_sample
+        else:
+            self._last[speaker] = last = _Stretch(speaker, start_sample, end_sample)
+            self._stretches.append(last)
 
     def longest_overlap_ms(self) -> float:
         """The longest time for which two were heard at once, in milliseconds."""
-        spans = sorted(self._spans, key=lambda span: span.start_sample)
+        spans = sorted(self.spans, key=lambda span: span.start_sample)
         longest = 0
         for at, span in enumerate(spans):
             for later in spans[at + 1 :]:

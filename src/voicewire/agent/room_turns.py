@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import anyio
+import msgspec
 
+from voicewire.errors import InvalidEventError
+from voicewire.events.base import parse_json
 from voicewire.streams import BoundedStream
 
 _MAX_TURNS_WAITING: Final = 100
 _MAX_TURNS_KEPT: Final = 1000
 _MAX_TURNS_TOLD: Final = 50
+_VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +66,22 @@ def turn_stream() -> BoundedStream[Turn]:
     return BoundedStream("turns of a room", policy="drop_oldest", max_items=_MAX_TURNS_WAITING)
 
 
+class _Exported(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    version: int
+    turns: tuple[RoomTurn, ...]
+
+
 class RoomHistory:
     """The turns of a room, the newest thousand, without their audio.
 
     Args:
         rate_hz: Rate of the room's timeline.
+        earlier: Turns of an earlier run, which this one goes on from.
     """
 
-    def __init__(self, rate_hz: int) -> None:
+    def __init__(self, rate_hz: int, earlier: tuple[RoomTurn, ...] = ()) -> None:
         self._rate_hz = rate_hz
+        self._earlier = earlier
         self._turns: deque[tuple[Turn, int]] = deque(maxlen=_MAX_TURNS_KEPT)
 
     def add(self, turn: Turn) -> None:
@@ -79,7 +91,7 @@ class RoomHistory:
 
     def turns(self) -> tuple[RoomTurn, ...]:
         """Oldest first."""
-        return tuple(
+        new = (
             RoomTurn(
                 speaker=turn.speaker,
                 is_person=turn.is_person,
@@ -90,8 +102,32 @@ class RoomHistory:
             )
             for turn, end_sample in self._turns
         )
+        return (*self._earlier, *new)[-_MAX_TURNS_KEPT:]
 
     def told(self) -> str:
         """What somebody who comes now has missed, as text; empty when nothing is known."""
-        lines = [f"{turn.speaker}: {turn.words}" for turn, _ in self._turns if turn.words]
-        return "\n".join(lines[-_MAX_TURNS_TOLD:])
+        lines = [f"{turn.speaker}: {turn.words}" for turn in self.turns()[-_MAX_TURNS_TOLD:] if turn.words]
+        return "\n".join(lines)
+
+
+def exported_turns(turns: tuple[RoomTurn, ...]) -> str:
+    """Turns as JSON text."""
+    return msgspec.json.encode(_Exported(version=_VERSION, turns=turns)).decode()
+
+
+def restored_turns(data: str | bytes | Mapping[str, Any]) -> tuple[RoomTurn, ...]:
+    """What ``exported_turns`` gave; it may have been edited.
+
+    Raises:
+        InvalidEventError: Not such a text; the message names the field at fault.
+    """
+    fields: object = parse_json(data) if isinstance(data, str | bytes) else dict(data)
+    try:
+        found = msgspec.convert(fields, _Exported)
+    except msgspec.ValidationError as error:
+        raise InvalidEventError(f"not an exported history of a room: {error}") from error
+    if found.version != _VERSION:
+        raise InvalidEventError(
+            f"the history has version {found.version!r}, this program reads {_VERSION}; export it again"
+        )
+    return found.turns

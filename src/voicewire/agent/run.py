@@ -50,10 +50,13 @@ from voicewire.events.commands import (
     UpdateSession,
 )
 from voicewire.events.items import Item
-from voicewire.events.model import ModelErrorEvent, ModelSessionEndedEvent, ModelSessionUpdatedEvent
-from voicewire.events.server import (
-    AgentEndedEvent,
+from voicewire.events.model import (
+    ModelErrorEvent,
+    ModelResponseAudioDeltaEvent,
+    ModelSessionEndedEvent,
+    ModelSessionUpdatedEvent,
 )
+from voicewire.events.server import AgentEndedEvent
 from voicewire.models.model import RealtimeConnection
 
 _log = logging.getLogger(__name__)
@@ -89,13 +92,11 @@ class AgentRun:
         self._calls = Calls(
             settings.toolkit,
             client_timeout_s=settings.client_tool_timeout_s,
-            on_result=lambda call_id, name, output: self._outgoing.emit(
-                voice.tool_result(call_id, name, output)
-            ),
+            on_result=lambda call_id, name, out: self._outgoing.emit(voice.tool_result(call_id, name, out)),
             on_finished=self._tool_finished,
         )
         self._reception = Reception(voice, settings, self._calls, self, self._outgoing, session_id)
-        self._listener = Listener(voice)
+        self._listener = Listener(voice, reports=settings.reports_playout)
         self._scope = anyio.CancelScope()
         self._tasks: anyio.abc.TaskGroup | None = None
         self._end_reason = ""
@@ -224,7 +225,7 @@ class AgentRun:
             self._tasks = tasks
             self._core = ConversationSession(
                 connection.config,
-                has_playout=self._settings.reports_playout,
+                has_playout=self._listener.reports,
                 interrupts_by_itself=detection is not None and detection.interrupt_response,
                 supports_truncation=self._settings.model.capabilities.supports_truncation,
                 cancels_tools=self._settings.cancels_tools,
@@ -246,9 +247,13 @@ class AgentRun:
 
     async def _read_events(self, connection: RealtimeConnection) -> None:
         core = self._open_core()
+        is_plain = not self._listener.reports
         try:
             async for event in connection:
-                self._carry_out(core.receive(event, now_ms=self._now_ms))
+                if is_plain and type(event) is ModelResponseAudioDeltaEvent and core.plays_on(event):
+                    self._outgoing.emit(self._voice.audio(event))
+                else:
+                    self._carry_out(core.receive(event, now_ms=self._now_ms))
         finally:
             self._stop_tasks()
 
@@ -316,7 +321,7 @@ class AgentRun:
                     self._send(output.command)
                 case FlushPlayout():
                     self._outgoing.drop_audio()
-                    if self._settings.reports_playout and self._tasks is not None:
+                    if self._listener.reports and self._tasks is not None:
                         self._outgoing.emit(self._voice.flush(output.generation))
                         self._tasks.start_soon(self._wait_for_listener, output.generation)
                     if self._settings.on_interruption is not None:
@@ -335,9 +340,8 @@ class AgentRun:
                 case _:
                     for event in self._voice.events(output):
                         self._outgoing.emit(event)
-        if self._settings.reports_playout:
-            for event in self._listener.news(self._core):
-                self._outgoing.emit(event)
+        for event in self._listener.news(self._core):
+            self._outgoing.emit(event)
 
     def _send(self, command: Command) -> None:
         self._outbox.put(command)

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar, cast
 
 import pydantic_core
 
+from voicewire.agent.mcp_server import McpServer
 from voicewire.agent.signatures import FunctionSignature
 from voicewire.agent.tools import DEFAULT_TIMEOUT_S, Tool, ToolAnswer, ToolRunner
 from voicewire.errors import ConfigError
@@ -147,6 +148,43 @@ class Toolkit:
             parameters=inner.get("parameters"),
             preset=preset_kwargs,
         )
+
+    def add_mcp(
+        self,
+        server: McpServer,
+        *,
+        prefix: str = "",
+        only: Iterable[str] | None = None,
+        timeout_s: float | None = None,
+    ) -> list[str]:
+        """Adds the tools of an MCP server; they work while its context is open.
+
+        Args:
+            server: It is connected.
+            prefix: Goes before each name, where two servers have a tool of one name.
+            only: The tools that are wanted, by the server's names; all by default.
+            timeout_s: How long a call may take, in seconds.
+
+        Returns:
+            What the model calls them: letters that a name cannot have become ``_``.
+
+        Raises:
+            ConfigError: The server is not connected, has none of a wanted name, or a name is taken; nothing is added.
+        """
+        specs = {spec.name: spec for spec in server.tools}
+        if missing := [name for name in only or () if name not in specs]:
+            raise ConfigError(
+                f"MCP server {server.name!r} has no tool {missing[0]!r}; it has: {', '.join(specs) or 'none'}"
+                " (its tools are known inside `async with server`)"
+            )
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
+        wanted = list(specs) if only is None else list(only)
+        tools = [server.tool(specs[name], prefix=prefix, timeout_s=limit_s) for name in wanted]
+        names = [tool.spec.name for tool in tools]
+        if taken := [name for name in names if name in self._tools or names.count(name) > 1]:
+            raise ConfigError(f"there is a tool named {taken[0]!r} already; give prefix=")
+        self._tools.update(zip(names, tools, strict=True))
+        return names
 
     def remove(self, name: str) -> None:
         """Takes a tool out.
