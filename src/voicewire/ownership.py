@@ -17,6 +17,34 @@ import anyio
 _log = logging.getLogger(__name__)
 
 
+async def run_to_end(work: Coroutine[Any, Any, None], *, name: str) -> None:
+    """Runs work that has to be finished, such as closing, however the caller is cancelled meanwhile.
+
+    A shielded scope keeps off the cancellation of other scopes, but not ``task.cancel()``, which is what
+    ``asyncio.timeout``, ``asyncio.wait_for`` and `TaskOwner` do. So the work is a task of its own.
+
+    Args:
+        work: The coroutine to run; it has to end by itself.
+        name: What it does; the name of its task.
+
+    Raises:
+        Exception: Whatever the work raises.
+
+    Cancellation: the work is waited for first, then the cancellation goes on.
+    """
+    task = asyncio.create_task(work, name=f"voicewire {name}")
+    cancelled: asyncio.CancelledError | None = None
+    with anyio.CancelScope(shield=True):
+        while not task.done():
+            try:
+                await asyncio.wait({task})
+            except asyncio.CancelledError as error:  # raised again below  # noqa: PERF203
+                cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    task.result()
+
+
 class TaskOwner:
     """Owns background tasks: holds them, reports how they fail, ends and awaits them all on close.
 

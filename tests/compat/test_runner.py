@@ -121,6 +121,7 @@ def test_without_the_hook_nothing_answers() -> None:
         "agentscope.realtime",
         "agentscope.agent",
         "agentscope.pipeline",
+        "agentscope.message",
         "agentscope.tool",
         "ai_infra",
         "ai_infra.llm",

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from voicewire._version import __version__
 from voicewire.errors import ConfigError
 from voicewire.models.addresses import websocket_url
+from voicewire.settings import get_settings
 
 Wire = Literal["ga", "beta"]
 """``ga``: today's wire; messages are translated. ``beta``: the wire of 2024, for servers that still speak it."""
@@ -54,7 +55,7 @@ class Address:
     """
 
     url: str | None = None
-    """Azure resource, or base address of another server; OpenAI when None."""
+    """Azure resource, or base address of another server; when None ``OPENAI_BASE_URL``, else OpenAI."""
     model: str | None = None
     azure_deployment: str | None = None
     key_credential: KeyCredential | None = field(default=None, repr=False)
@@ -95,7 +96,7 @@ class Address:
             ConfigError: ``url`` is not an address.
         """
         if not self.is_azure:
-            base = self.url or OPENAI_URL
+            base = self.url or get_settings().openai_base_url or OPENAI_URL
             root = "" if urlsplit(base.strip()).path.strip("/") else "/v1"
             return websocket_url(base, "/realtime", {"model": self.model or ""}, root=root)
         base = _without_path(self.url or "")

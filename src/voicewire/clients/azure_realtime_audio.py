@@ -12,9 +12,10 @@ from typing_extensions import Self
 from voicewire.clients.addresses import PREVIEW_VERSION, Address, AsyncTokenCredential, AzureKeyCredential
 from voicewire.clients.conversation_link import ConversationLink, LinkSettings
 from voicewire.clients.emitter import Emitter, EventData, Listener, ListenerT
+from voicewire.clients.encoding import check_samples
 from voicewire.clients.statuses import DEFAULT_SESSION_CONFIG, ModelStatus, ReadyState
 from voicewire.clock import Clock, MonotonicClock
-from voicewire.errors import AudioError, ConfigError
+from voicewire.errors import ConfigError
 
 _OPTION_NAMES: Final = {
     "hostName": "host_name",
@@ -196,7 +197,7 @@ class AzureRealtimeAudio:
     async def close(self) -> None:
         """Closes the connection; idempotent. The ``close`` event has been told when it returns.
 
-        Cancellation: the connection is cut; nothing is left.
+        Cancellation: the closing is finished first.
         """
         await self._link.aclose()
 
@@ -245,11 +246,7 @@ class AzureRealtimeAudio:
             LocalProtocolError, SessionClosed: See ``send``.
         """
         if not isinstance(audio, str):
-            if len(audio) % 2 and self._link.takes_pcm16:
-                raise AudioError(
-                    f"{len(audio)} bytes are not a whole number of 16-bit samples; "
-                    "keep the odd byte and send it with the next chunk"
-                )
+            check_samples(audio, self._link.input_audio_format)
             audio = pybase64.b64encode_as_string(audio)
         return self.send({"type": "input_audio_buffer.append", "audio": audio})
 

@@ -178,11 +178,6 @@ class WireLink:
             await self._transport.aclose()
         self._stream.close()
 
-    def abort(self) -> None:
-        """Cuts the connection at once."""
-        if self._transport is not None:
-            self._transport.abort()
-
     def _translated(self, message: Json) -> list[Json]:
         if self._translator is None:
             return [message]

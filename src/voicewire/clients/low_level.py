@@ -99,8 +99,8 @@ class RTLowLevelClient:
     a server of 2024, as they stand (``wire="beta"``).
 
     Args:
-        url: The Azure resource, in any scheme, or a gateway's address; OpenAI when None. With ``model`` and without
-            ``azure_deployment`` it is the base address of a server with OpenAI's paths.
+        url: The Azure resource, in any scheme, or a gateway's address; when None ``OPENAI_BASE_URL``, else OpenAI.
+            With ``model`` and without ``azure_deployment`` it is the base address of a server with OpenAI's paths.
         token_credential: Gives Entra tokens; asked at every connect, preferred to the key.
         key_credential: The key.
         model: Of OpenAI.

@@ -9,22 +9,29 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 import anyio
+import msgspec
 import pybase64
 from typing_extensions import Self
 
 from voicewire.clients import models as c
 from voicewire.clients import server_models as m
 from voicewire.clients.addresses import AsyncTokenCredential, KeyCredential, Wire
+from voicewire.clients.encoding import check_samples
 from voicewire.clients.low_level import RTLowLevelClient
 from voicewire.clients.requests import Matches
 from voicewire.clients.rt_conversation import RTConversation, RTEvent
-from voicewire.clients.rt_items import RTInputAudioItem, RTResponse, closed_error, exception_of
+from voicewire.clients.rt_items import (
+    REQUEST_KEY,
+    RTInputAudioItem,
+    RTResponse,
+    closed_error,
+    exception_of,
+)
 from voicewire.errors import ConnectTimeout, LocalProtocolError
-from voicewire.ownership import TaskOwner
+from voicewire.ownership import TaskOwner, run_to_end
 from voicewire.transport.options import WebSocketOptions
 
 DEFAULT_TIMEOUT_S: Final = 30.0
-_REQUEST_KEY: Final = "voicewire_request"
 
 
 class RTClient:
@@ -80,6 +87,7 @@ class RTClient:
             connect_retry_config=connect_retry_config,
             options=options,
         )
+        self._is_old_wire = wire == "beta"
         self._timeout_s = timeout_s
         self._on_error = on_error
         self._conversation = RTConversation(self._cancel, on_error)
@@ -128,8 +136,7 @@ class RTClient:
             if limit.cancelled_caught:
                 raise ConnectTimeout(f"the server did not begin a session within {self._timeout_s:g} s")
         except BaseException:
-            with anyio.CancelScope(shield=True):
-                await self._client.close()
+            await run_to_end(self._client.close(), name="rt client: closing")
             raise
         self._is_connected = True
         self._owner.start(self._read(), name="messages")
@@ -137,15 +144,15 @@ class RTClient:
     async def close(self) -> None:
         """Closes the connection; idempotent. What still waits for something is told so; streams end.
 
-        Cancellation: the connection is cut; nothing is left.
+        Cancellation: the closing is finished first.
         """
         self._is_connected = False
-        try:
-            await self._client.close()
-        finally:
-            with anyio.CancelScope(shield=True):
-                await self._owner.aclose()
-            self._conversation.finish(None)
+        await run_to_end(self._end(), name="rt client: closing")
+
+    async def _end(self) -> None:
+        await self._client.close()
+        await self._owner.aclose()
+        self._conversation.finish(None)
 
     # ------------------------------------------------------------------ requests
 
@@ -194,8 +201,14 @@ class RTClient:
         return answer.session
 
     async def send_audio(self, audio: bytes) -> None:
-        """Sends audio of the user, in the session's input format."""
+        """Sends audio of the user, in the session's input format.
+
+        Raises:
+            AudioError: (a ``ValueError``) An odd number of bytes of PCM16.
+            LocalProtocolError, SessionClosed: There is no connection (any more).
+        """
         self._check_connected()
+        check_samples(audio, self.session.input_audio_format if self.session is not None else "pcm16")
         text = pybase64.b64encode_as_string(audio)
         await self._client.send(c.InputAudioBufferAppendMessage(audio=text))
 
@@ -260,16 +273,16 @@ class RTClient:
         Raises:
             RealtimeException: The server refused it.
         """
-        params = response if response is not None else c.ResponseCreateParams()
+        asked = response if response is not None else c.ResponseCreateParams()
         key = generate_id("request")
-        params.metadata = {**(params.metadata or {}), _REQUEST_KEY: key}
+        params = msgspec.structs.replace(asked, metadata={**(asked.metadata or {}), REQUEST_KEY: key})
 
         def is_ours(message: m.ServerMessageBase) -> bool:
             if not isinstance(message, m.ResponseCreatedMessage):
                 return False
-            metadata = message.response.metadata
-            # A server that gives no metadata back: the first response is taken to be ours.
-            return metadata.get(_REQUEST_KEY) == key if metadata else True
+            # The servers of 2024 give no metadata back: the first response is taken to be ours.
+            metadata = message.response.metadata or {}
+            return metadata.get(REQUEST_KEY) == key or (self._is_old_wire and not metadata)
 
         answer = await self._ask(c.ResponseCreateMessage(response=params), is_ours)
         assert isinstance(answer, m.ResponseCreatedMessage)

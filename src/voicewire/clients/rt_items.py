@@ -17,6 +17,8 @@ from voicewire.errors import LocalProtocolError, RealtimeException, SessionClose
 from voicewire.events.base import decode_base64
 from voicewire.streams import BoundedStream
 
+REQUEST_KEY: Final = "voicewire_request"
+"""In the metadata of a response: the request that it answers."""
 MAX_PART_BYTES: Final = 64 * 1024 * 1024
 _MAX_ITEMS: Final = 10_000
 
@@ -59,11 +61,6 @@ class RTInputAudioItem:
         await self._done.wait()
         if self._error is not None:
             raise self._error
-
-    @property
-    def is_done(self) -> bool:
-        """Whether nothing more of it will come."""
-        return self._done.is_set()
 
     def take(self, message: m.ServerMessageBase) -> None:
         """Takes a message about this item."""
@@ -122,8 +119,8 @@ class RTAudioContent:
             case m.ResponseAudioDeltaMessage():
                 self.hear(message.delta)
             case m.ResponseAudioTranscriptDeltaMessage():
-                self.transcript += message.delta
                 self._words.put_nowait(message.delta)
+                self.transcript += message.delta
             case m.ResponseAudioTranscriptDoneMessage():
                 self.transcript = message.transcript or self.transcript
             case m.ResponseContentPartDoneMessage():
@@ -158,8 +155,8 @@ class RTTextContent:
         """Takes a message about this part."""
         match message:
             case m.ResponseTextDeltaMessage():
-                self.text += message.delta
                 self._chunks.put_nowait(message.delta)
+                self.text += message.delta
             case m.ResponseContentPartDoneMessage():
                 self.text = message.part.text or self.text
                 self.end()
@@ -260,8 +257,8 @@ class RTFunctionCallItem:
         """Takes a message about this item."""
         match message:
             case m.ResponseFunctionCallArgumentsDeltaMessage():
-                self.arguments += message.delta
                 self._chunks.put_nowait(message.delta)
+                self.arguments += message.delta
             case m.ResponseFunctionCallArgumentsDoneMessage():
                 self.arguments = message.arguments or self.arguments
             case m.ResponseOutputItemDoneMessage(item=m.ResponseFunctionCallItem()):
@@ -329,7 +326,8 @@ class RTResponse:
     @property
     def metadata(self) -> dict[str, Any] | None:
         """As it was asked for."""
-        return self._response.metadata
+        given = self._response.metadata or {}
+        return {key: value for key, value in given.items() if key != REQUEST_KEY} or None
 
     def __aiter__(self) -> Self:
         return self

@@ -35,8 +35,8 @@ class ServerMessageBase(Model, kw_only=True):
 class UnknownMessage(ServerMessageBase, kw_only=True):
     """A message that this program has never heard of."""
 
-    type: ClassVar[str] = "unknown"
-    name: str = ""
+    # A class of the wire has one type; this one has whatever came.
+    type: str = "unknown"  # type: ignore[misc]  # pyright: ignore[reportIncompatibleVariableOverride]
     """Its own type."""
     raw: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
     """The whole message."""
@@ -445,7 +445,10 @@ ServerMessageType: TypeAlias = ServerMessageBase
 BY_TYPE: dict[str, type[ServerMessageBase]] = {
     kind.type: kind
     for kind in list(globals().values())
-    if isinstance(kind, type) and issubclass(kind, ServerMessageBase) and kind.type not in ("", "unknown")
+    if isinstance(kind, type)
+    and issubclass(kind, ServerMessageBase)
+    and kind not in (ServerMessageBase, UnknownMessage)
+    and kind.type
 }
 """Server messages by their wire type."""
 
@@ -460,7 +463,7 @@ def create_message_from_dict(data: dict[str, Any]) -> ServerMessageBase:
     if kind is None:
         event_id = data.get("event_id")
         return UnknownMessage(
-            name=str(data.get("type", "")), event_id=event_id if isinstance(event_id, str) else "", raw=data
+            type=str(data.get("type", "")), event_id=event_id if isinstance(event_id, str) else "", raw=data
         )
     if "part" not in data and "content" in data:
         data = {**data, "part": data["content"]}

@@ -17,7 +17,7 @@ class Speaking:
     """
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+        self._now_ns = clock.now_ns
         self._start_ns = 0
         self._end_ns = 0
         self.item_id = ""
@@ -32,12 +32,12 @@ class Speaking:
     @property
     def is_audible(self) -> bool:
         """Whether some of it is still to be heard."""
-        return self._clock.now_ns() < self._end_ns
+        return self._now_ns() < self._end_ns
 
     @property
     def heard_ms(self) -> int:
         """How much of the part has been heard."""
-        return max(0, min(self._clock.now_ns(), self._end_ns) - self._start_ns) // NS_PER_MS
+        return max(0, min(self._now_ns(), self._end_ns) - self._start_ns) // NS_PER_MS
 
     def use(self, audio_format: str) -> None:
         """What follows has another format."""
@@ -45,16 +45,17 @@ class Speaking:
 
     def add(self, item_id: str, content_index: int, size_bytes: int) -> None:
         """More audio of a part: it is heard after what came before, from now on at the earliest."""
-        now_ns = self._clock.now_ns()
-        begin_ns = max(now_ns, self._end_ns)
-        if (item_id, content_index) != (self.item_id, self.content_index):
-            self.item_id, self.content_index = item_id, content_index
-            self._start_ns = begin_ns
-        elif begin_ns > self._end_ns:
+        begin_ns, now_ns = self._end_ns, self._now_ns()
+        if now_ns > begin_ns:
             # A gap that was silent is not part of the audio.
-            self._start_ns += begin_ns - self._end_ns
+            self._start_ns += now_ns - begin_ns
+            begin_ns = now_ns
+        if item_id != self.item_id or content_index != self.content_index:
+            self.item_id = item_id
+            self.content_index = content_index
+            self._start_ns = begin_ns
         self._end_ns = begin_ns + size_bytes * NS_PER_S // self.bytes_per_s
 
     def stop(self) -> None:
         """Nothing more of it is heard."""
-        self._end_ns = min(self._end_ns, self._clock.now_ns())
+        self._end_ns = min(self._end_ns, self._now_ns())

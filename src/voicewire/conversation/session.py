@@ -139,23 +139,38 @@ class ConversationSession:
         if core.is_closed:
             return []
         if type(event) is ModelResponseAudioDeltaEvent:
+            if self.plays_on(event):
+                return [PlayAudio(event.item_id, event.content_index, core.generation, event)]
             response = core.responses.get(event.response_id)
             if response is None or response.generation != core.generation:
                 core.dropped_deltas += 1
                 return []
-            stretch = response.stretch
-            if (
-                stretch is not None
-                and stretch.item_id == event.item_id
-                and stretch.content_index == event.content_index
-            ):
-                stretch.generated += event.payload.size_bytes // response.bytes_per_sample
-                stretch.sent = stretch.generated
-                return [PlayAudio(event.item_id, event.content_index, response.generation, event)]
             self._replies.audio_delta(event, now_ms)
         else:
             self._reader.read(event, now_ms)
         return self._done()
+
+    def plays_on(self, event: ModelResponseAudioDeltaEvent) -> bool:
+        """Takes a further delta of the speech under way, which is nearly all of the traffic, without an output.
+
+        Returns:
+            True when it was taken, and is to be played as ``PlayAudio`` would say. False when it was not: then it is
+            for ``receive``.
+        """
+        core = self._core
+        response = core.responses.get(event.response_id)
+        if response is None or response.generation != core.generation or core.is_closed:
+            return False
+        stretch = response.stretch
+        if (
+            stretch is None
+            or stretch.item_id != event.item_id
+            or stretch.content_index != event.content_index
+        ):
+            return False
+        stretch.generated += event.payload.size_bytes // response.bytes_per_sample
+        stretch.sent = stretch.generated
+        return True
 
     def connection_lost(self, *, code: int, reason: str, now_ms: int = 0) -> list[SessionOutput]:
         """The connection ended without a session-ended event: supplies it, after every other missing end."""

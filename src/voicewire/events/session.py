@@ -35,7 +35,7 @@ def tool_specs(tools: Iterable[ToolSpec | Mapping[str, Any]] | None) -> tuple[To
     found: dict[str, ToolSpec] = {}
     for tool in tools or ():
         if not isinstance(tool, ToolSpec):
-            body = cast("Mapping[str, Any]", tool.get("function", tool))
+            body = _mapping(_mapping(tool).get("function", tool))
             try:
                 tool = msgspec.convert({k: v for k, v in body.items() if v is not None}, ToolSpec)
             except msgspec.ValidationError as error:
@@ -44,6 +44,11 @@ def tool_specs(tools: Iterable[ToolSpec | Mapping[str, Any]] | None) -> tuple[To
             raise ConfigError(f"two tools are named {tool.name!r}; give each its own name")
         found[tool.name] = tool
     return tuple(found.values())
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    """What a peer or an application gave for an object; empty when it is none."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
 class TurnDetection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -14,7 +14,7 @@ from voicewire.agent.agent import RealtimeAgent
 from voicewire.errors import RealtimeConnectionError, RealtimeError, UnsupportedError, VoicewireError
 from voicewire.events.session import SessionConfig, Transcription, TurnDetection
 from voicewire.models.model import Capabilities, RealtimeModel
-from voicewire.ownership import TaskOwner
+from voicewire.ownership import TaskOwner, run_to_end
 from voicewire.voice import providers
 from voicewire.voice.callbacks import Callbacks
 from voicewire.voice.config import RealtimeConfig, VADMode
@@ -148,14 +148,16 @@ class VoiceConnection:
         )
 
     async def _close(self) -> None:
-        with anyio.CancelScope(shield=True):
-            if self._agent is not None:
-                await self._agent.stop()
-            if self._inbox is not None:
-                self._inbox.close()
-            with anyio.move_on_after(_CALLBACKS_S):
-                await self._owner.join()
-            await self._owner.aclose()
+        await run_to_end(self._end(), name="voice: closing")
+
+    async def _end(self) -> None:
+        if self._agent is not None:
+            await self._agent.stop()
+        if self._inbox is not None:
+            self._inbox.close()
+        with anyio.move_on_after(_CALLBACKS_S):
+            await self._owner.join()
+        await self._owner.aclose()
 
 
 def _cannot_open(error: VoicewireError) -> RealtimeError:

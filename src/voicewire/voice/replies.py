@@ -80,7 +80,8 @@ class Replies:
         self._rate_hz = rate_hz
         self._waiting: _Reply | None = None
         self._open_response = ""
-        self._has_open_calls = False
+        self._open_calls: dict[str, str] = {}
+        """Calls without a result, and the response that each belongs to."""
         self.is_due = False
         """Whether a response is to come that has not begun."""
         self._settled = anyio.Event()
@@ -90,7 +91,7 @@ class Replies:
     @property
     def is_settled(self) -> bool:
         """Whether no response is under way or due."""
-        return not (self._open_response or self.is_due or self._has_open_calls)
+        return not (self._open_response or self.is_due or self._open_calls)
 
     @property
     def is_waiting(self) -> bool:
@@ -159,9 +160,11 @@ class Replies:
             case s.AgentResponseDoneEvent():
                 self._finish(event, reply)
             case s.AgentResponseToolUseDoneEvent():
-                self._has_open_calls = True
+                self._open_calls[event.tool_use["id"]] = event.response_id
                 if reply is not None and event.response_id == reply.response_id:
                     reply.has_calls = True
+            case s.AgentResponseToolResultEvent():
+                self._answered(event.tool_result["id"])
             case s.AgentResponseAudioTranscriptDeltaEvent():
                 if reply is not None and event.response_id == reply.response_id:
                     reply.words[event.item_id] = reply.words.get(event.item_id, "") + event.delta
@@ -178,7 +181,7 @@ class Replies:
         self._note()
 
     def _begin(self, event: s.AgentResponseCreatedEvent, reply: _Reply | None) -> None:
-        self.is_due = self._has_open_calls = False
+        self.is_due = False
         self._open_response = event.response_id
         if reply is not None and (not reply.response_id or reply.has_calls):
             reply.response_id = event.response_id
@@ -189,7 +192,10 @@ class Replies:
         if self._open_response == event.response_id:
             self._open_response = ""
         if event.status != "completed":
-            self._has_open_calls = False
+            kept = {
+                call: made_by for call, made_by in self._open_calls.items() if made_by != event.response_id
+            }
+            self._open_calls = kept
         if reply is None or event.response_id != reply.response_id:
             return
         if reply.has_calls and event.status == "completed":
@@ -206,6 +212,12 @@ class Replies:
             response_id=event.response_id,
         )
         reply.done.set()
+
+    def _answered(self, call_id: str) -> None:
+        """A response follows the last result of another one's calls."""
+        response_id = self._open_calls.pop(call_id, None)
+        if response_id is not None and response_id not in self._open_calls.values():
+            self.is_due = True
 
     def _error(self, event: s.AgentErrorEvent, reply: _Reply | None) -> None:
         if self._open_response or not self.is_due:
