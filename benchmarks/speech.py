@@ -1,4 +1,4 @@
-"""Files and voices: a ten-minute file on one core, its times and its memory; first audio, joins, and a long text.
+"""Files and voices: a ten-minute file on one core, its times and memory; word errors; first audio, joins, long text.
 
 The file is made by joining the recordings of ``tests/data/speech`` and ``demo/speech`` with pauses of 0.4 to 2 s,
 so every true time is known: the first and last 10 ms frames above -40 dB of the loudest one.
@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from benchmarks.speech_words import word_error_rows
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = (ROOT / "tests" / "data" / "speech", ROOT / "demo" / "speech")
 RATE_HZ = 16_000
@@ -28,6 +30,7 @@ GOALS = {
     "largest_time_error_ms": "<= 200",
     "times_real_time": ">= 10",
     "rss_growth_mb": "<= 30",
+    "wer_percent": "librivox <= 7.0, commands <= 8.0",
     "first_audio_ms": "<= 60",
     "largest_step_at_a_join": "<= 0.02",
     "longest_gap_ms": "<= 600",
@@ -231,7 +234,7 @@ def main() -> None:
         child(Path(sys.argv[2]))
         return
     print("goals: " + ", ".join(f"{name} {goal}" for name, goal in GOALS.items()))
-    for row in [*file_rows(), *voice_rows()]:
+    for row in [*file_rows(), *word_error_rows(), *voice_rows()]:
         print(row)
 
 

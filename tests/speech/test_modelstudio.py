@@ -40,6 +40,11 @@ pytestmark = [pytest.mark.loopback, pytest.mark.anyio]
 KEY = "sk-verysecretkey0123456789"
 
 
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voicewire.speech.backoff._FIRST_S", 0.01)
+
+
 def asr(service: Service, **options: object) -> ModelstudioAsrClient:
     fields = {"model": "paraformer-realtime-v2", "finish_timeout_s": 0.3, "start_timeout_s": 0.5, **options}
     return ModelstudioAsrClient(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any, Final
 
 import anyio
 
 from voicewire.audio.devices import Microphone
 from voicewire.cli.signals import Interrupts
+from voicewire.errors import SessionClosed
 from voicewire.speech.asr import AsrClient
 from voicewire.speech.results import RecognitionEvent, RecognitionResult, Segment
 
 _FRAME_MS: Final = 40
 _LINE_CHARS: Final = 100
+_LAST_WORDS_S: Final = 5.0
+"""For what was said just before Ctrl-C."""
 
 
 def caption_microphone(client: AsrClient[Any], device: str | None) -> RecognitionResult:
@@ -27,6 +31,13 @@ def caption_microphone(client: AsrClient[Any], device: str | None) -> Recognitio
     rate_hz = client.config.sample_rate or 16000
     chosen: int | str | None = int(device) if device and device.isdigit() else device
 
+    async def caption() -> None:
+        async for event in client:
+            if isinstance(event, RecognitionEvent):
+                _show(event)
+                if event.is_final:
+                    segments.append(event.segment())
+
     async def run() -> None:
         async with (
             Microphone(rate_hz, rate_hz * _FRAME_MS // 1000, chosen) as microphone,
@@ -35,15 +46,18 @@ def caption_microphone(client: AsrClient[Any], device: str | None) -> Recognitio
         ):
 
             async def listen() -> None:
-                async for frame in microphone:
-                    client.send_audio_data(frame.data)
+                with suppress(SessionClosed):  # the frame that was on its way when it ended
+                    async for frame in microphone:
+                        client.send_audio_data(frame.data)
 
             tasks.start_soon(listen)
-            async for event in client:
-                if isinstance(event, RecognitionEvent):
-                    _show(event)
-                    if event.is_final:
-                        segments.append(event.segment())
+            try:
+                await caption()
+            except anyio.get_cancelled_exc_class():
+                with anyio.move_on_after(_LAST_WORDS_S, shield=True):
+                    await client.finish()
+                    await caption()
+                raise
             tasks.cancel_scope.cancel()
 
     interrupts = Interrupts()

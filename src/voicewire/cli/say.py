@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _WRITABLE: Final = (".wav", ".wave", ".mp3", ".ogg", ".oga", ".opus", ".flac", ".pcm", ".raw")
 
+_AHEAD_S: Final = 20
+
 
 @command
 def say(
@@ -54,14 +56,18 @@ def say(
 
 
 async def _play(client: TtsClient[Any], text: str, rate_hz: int) -> None:
-    """Plays the audio while it is made."""
+    """Plays the audio while it is made; no more than a little is made ahead of what is heard."""
+    import anyio
+
     from voicewire.audio.devices import Speaker
     from voicewire.speech.results import SynthesizedAudio
+    from voicewire.speech.tts import saying
 
-    async with Speaker(rate_hz) as speaker, client:
-        await client.send(text)
-        await client.finish()
+    async with Speaker(rate_hz) as speaker, saying(client, text):
         async for event in client:
             if isinstance(event, SynthesizedAudio):
                 speaker.enqueue("say", event.data)
+            while speaker.queued_samples > _AHEAD_S * rate_hz:
+                with anyio.move_on_after(1):  # a speaker that stopped by itself raises here
+                    await speaker.drained()
         await speaker.drained()

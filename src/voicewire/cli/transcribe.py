@@ -80,7 +80,7 @@ def transcribe(
         if provider == "local":
             _transcribe_locally(path, language, write, resume=resume, shows_progress=shows_progress)
         else:
-            write(_transcribe_remotely(path, provider, language, shows_progress))
+            _transcribe_remotely(path, provider, language, write, shows_progress=shows_progress)
 
 
 def _transcribe_locally(
@@ -126,15 +126,29 @@ def _transcribe_locally(
 
 
 def _transcribe_remotely(
-    path: Path, provider: str, language: str | None, shows_progress: bool
-) -> RecognitionResult:
+    path: Path,
+    provider: str,
+    language: str | None,
+    write: Callable[[RecognitionResult], None],
+    *,
+    shows_progress: bool,
+) -> None:
+    """Recognises one file at a provider; what is done is written when it is stopped, and cannot be resumed."""
     import anyio
 
-    from voicewire.speech.file_stream import duration_ms
+    from voicewire.speech.file_stream import duration_ms, recognize_through_session
 
     client = _client(provider, language)
-    with _progress(path.name, duration_ms(path), shows_progress) as show:
-        return anyio.run(lambda: client.recognize_file(path, progress=lambda done_ms, _: show(done_ms)))
+    segments: list[Segment] = []
+    try:
+        with _progress(path.name, duration_ms(path), shows_progress) as show:
+            result = anyio.run(
+                lambda: recognize_through_session(client, path, lambda done_ms, _: show(done_ms), segments)
+            )
+    except KeyboardInterrupt:
+        write(_result(segments, segments[-1].end_ms if segments else 0))
+        raise
+    write(result)
 
 
 def _client(provider: str, language: str | None) -> AsrClient[Any]:

@@ -372,9 +372,7 @@ def _event_of(words: _Words) -> RecognitionEvent:
     alternatives: list[dict[str, Any]] = body.get("NBest") or [{}]
     best = alternatives[0]
     confidence = best.get("Confidence")
-    # The body's offsets count from the turn's start; the SDK adds where the turn began to the result's alone.
-    turn_ticks = words.offset_ticks - int(body.get("Offset", words.offset_ticks))
-    spoken = tuple(_word_of(word, turn_ticks) for word in best.get("Words") or ())
+    spoken = tuple(_word_of(word) for word in best.get("Words") or ())
     language: dict[str, Any] = body.get("PrimaryLanguage") or {}
     return RecognitionEvent(
         text=words.text,
@@ -388,8 +386,8 @@ def _event_of(words: _Words) -> RecognitionEvent:
     )
 
 
-def _word_of(word: dict[str, Any], turn_ticks: int) -> SpokenWord:
-    start_ticks = turn_ticks + int(word.get("Offset", 0))
+def _word_of(word: dict[str, Any]) -> SpokenWord:
+    start_ticks = int(word.get("Offset", 0))
     return SpokenWord(
         text=str(word.get("Word", "")),
         start_ms=start_ticks // _TICKS_PER_MS,

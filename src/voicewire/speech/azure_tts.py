@@ -10,11 +10,12 @@ import anyio
 from voicewire.errors import VoicewireError
 from voicewire.speech.audio_out import sound_format
 from voicewire.speech.azure_sdk import Bridge, call, failure_of, let_go, load_sdk, speech_config
+from voicewire.speech.backoff import wait_before
 from voicewire.speech.callbacks import AzureTtsCallbacks
 from voicewire.speech.config import AZURE_VOICE, AzureTtsConfig, refuse_unless
 from voicewire.speech.results import Bookmark, TtsEvent, Viseme, WordBoundary
 from voicewire.speech.ssml import wrap_ssml
-from voicewire.speech.tts import Mouth, TtsClient, TtsSession
+from voicewire.speech.tts import Mouth, Script, TtsClient, TtsSession
 
 _TICKS_PER_MS: Final = 10_000
 _RAW: Final = {
@@ -61,7 +62,8 @@ class _Canceled:
 class AzureTtsClient(TtsClient[AzureTtsConfig]):
     """Synthesis by Azure Speech: neural voices, SSML, styles, streamed text, visemes, word boundaries. Reusable.
 
-    Needs the extra ``voicewire[azure-speech]``.
+    Needs the extra ``voicewire[azure-speech]``. A session that broke before the first audio is made again.
+    ``on_open`` says that text is taken: the SDK tells of its connection only once there is something to say.
 
     Args:
         config: Address, key, voice, format.
@@ -110,19 +112,39 @@ class AzureTtsClient(TtsClient[AzureTtsConfig]):
         return table[rate_hz]
 
     async def _run(self, session: TtsSession) -> None:
-        run = _Run(self, session)
+        config = self.config
+        is_encoded = sound_format(config.format) in ("mp3", "ogg")
+        mouth = Mouth(self, session, config.sample_rate or 16000, is_encoded=is_encoded)
+        script = Script(session)
+        attempt = 0
+        await self._opened(session)
+        while True:
+            try:
+                await self._attempt(session, mouth, script)
+                await mouth.finish()
+                return
+            except VoicewireError as error:
+                attempt += 1
+                if not error.retryable or attempt > config.max_reconnects or mouth.has_spoken:
+                    raise
+            await wait_before(attempt)
+
+    async def _attempt(self, session: TtsSession, mouth: Mouth, script: Script) -> None:
+        run = _Run(self, session, mouth, script)
+        script.restart()
         try:
             await anyio.to_thread.run_sync(run.make)
             await run.speak()
+            script.check_heard("azure")
         finally:
             with anyio.CancelScope(shield=True):
                 await run.release()
 
 
 class _Run:
-    """One session on SDK objects of its own."""
+    """One attempt at a session, on SDK objects of its own."""
 
-    def __init__(self, client: AzureTtsClient, session: TtsSession) -> None:
+    def __init__(self, client: AzureTtsClient, session: TtsSession, mouth: Mouth, script: Script) -> None:
         config = client.config
         self._client = client
         self._session = session
@@ -133,8 +155,8 @@ class _Run:
         self._secrets: list[str] = []
         self._is_sent = False
         self._is_over = False
-        is_encoded = sound_format(config.format) in ("mp3", "ogg")
-        self._mouth = Mouth(client, session, config.sample_rate or 16000, is_encoded=is_encoded)
+        self._mouth = mouth
+        self._script = script
         self._is_plain = (config.speech_rate, config.pitch_rate, config.volume) == (1.0, 1.0, 100) and not (
             config.style or config.ssml
         )
@@ -149,7 +171,10 @@ class _Run:
         )
         self._synthesizer = sdk.SpeechSynthesizer(speech, audio_config=None)
         _connect(self._bridge, self._synthesizer, config)
-        self._held += [self._synthesizer, speech]
+        connection = sdk.Connection.from_speech_synthesizer(self._synthesizer)
+        # The handshake is over before the first words come. This neither waits nor tells of a failure.
+        connection.open(True)
+        self._held += [connection, speech]
 
     async def speak(self) -> None:
         """Sends the text and reports the audio to the end.
@@ -168,7 +193,6 @@ class _Run:
                     failure = error
                     tasks.cancel_scope.cancel()
 
-            await self._client._opened(self._session)
             tasks.start_soon(send)
             try:
                 await self._receive()
@@ -177,7 +201,6 @@ class _Run:
             tasks.cancel_scope.cancel()
         if failure is not None:
             raise failure
-        await self._mouth.finish()
 
     async def release(self) -> None:
         """Lets go of everything, whatever state the SDK is in."""
@@ -191,21 +214,23 @@ class _Run:
         sdk = self._client._sdk
         if self._is_plain and self._config.is_streaming_text:
             request = None
-            while (text := await self._session.receive()) is not None:
+            while (text := await self._script.next()) is not None:
                 if request is None:
                     kind = sdk.SpeechSynthesisRequestInputType.TextStream
                     request = sdk.SpeechSynthesisRequest(input_type=kind)
                     await self._begin(lambda made=request: self._synthesizer.speak_async(made))
                     self._held.append(request)
                 request.input_stream.write(text)
+            is_begun = request is not None
             if request is not None:
                 request.input_stream.close()
         else:
-            text = await self._whole_text()
-            if text.strip():
+            text = await self._script.whole()
+            is_begun = bool(text.strip())
+            if is_begun:
                 await self._begin(lambda: self._synthesizer.speak_ssml_async(self._as_ssml(text)))
         self._is_sent = True
-        if len(self._held) == _NOTHING_BEGUN:
+        if not is_begun:
             self._bridge.post(_Done())
 
     async def _begin(self, start: Any) -> None:
@@ -215,12 +240,6 @@ class _Run:
             self._held.append(start())
 
         await call(work)
-
-    async def _whole_text(self) -> str:
-        pieces: list[str] = []
-        while (text := await self._session.receive()) is not None:
-            pieces.append(text)
-        return "".join(pieces)
 
     def _as_ssml(self, text: str) -> str:
         config = self._config
@@ -244,6 +263,7 @@ class _Run:
             event = await self._bridge.event(lambda: self._is_sent, limit_s, "although all text was sent")
             match event:
                 case _Audio(data):
+                    self._script.heard()
                     await self._mouth.speak(data)
                 case _Mark(mark):
                     await self._client._tell(self._session, mark)
@@ -253,10 +273,6 @@ class _Run:
                 case _:
                     self._is_over = True
                     return
-
-
-_NOTHING_BEGUN: Final = 2
-"""What a run holds before anything was asked for: the synthesizer and its configuration."""
 
 
 def _stop(synthesizer: Any) -> None:

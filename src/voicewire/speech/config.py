@@ -6,13 +6,13 @@ cannot honour is refused with its reason when the client is made (`refuse_unless
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from voicewire.errors import UnsupportedError
+from voicewire.errors import ConfigError, UnsupportedError
 from voicewire.settings import get_settings
 
 MODELSTUDIO_VOICE = "longcheng_v2"
@@ -43,6 +43,29 @@ def _tts_format() -> str:
 
 def _named(setting: str, default: str) -> Callable[[], str]:
     return lambda: getattr(get_settings(), setting, None) or default
+
+
+ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+
+def configured(kind: type[ConfigT], fields: Mapping[str, Any], what: str) -> ConfigT:
+    """A configuration of these fields.
+
+    Args:
+        kind: The class.
+        fields: Its fields.
+        what: What it is for, as an error names it.
+
+    Raises:
+        ConfigError: A field does not exist, or its value is none that it may have.
+    """
+    try:
+        return kind.model_validate(dict(fields))
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
+        )
+        raise ConfigError(f"the options of {what} are wrong: {problems}") from None
 
 
 class _Config(BaseModel):
@@ -86,7 +109,7 @@ class Limits(_Config):
     start_timeout_s: float = Field(default=10.0, gt=0)
     """For the other side to take the session."""
     finish_timeout_s: float = Field(default=30.0, gt=0)
-    """How long the other side may be silent after the last input."""
+    """How long the other side may be silent after the last input, or take nothing of what is sent."""
     max_reconnects: int = Field(default=3, ge=0)
     """Attempts in a row after a lost connection; progress starts the count again."""
 
@@ -255,7 +278,7 @@ class LocalTtsConfig(TtsConfig):
     finish_timeout_s: float = Field(default=600.0, gt=0)
 
 
-class OpenAITranscriptionConfig(AsrConfig, Limits):
+class OpenAITranscriptionConfig(AsrConfig):
     """Configuration of `OpenAITranscriptionClient`."""
 
     model: str | None = "gpt-realtime-whisper"
@@ -267,6 +290,11 @@ class OpenAITranscriptionConfig(AsrConfig, Limits):
     base_url: str | None = None
     """Else OPENAI_BASE_URL."""
     prompt: str | None = None
+    """Words to expect."""
+    finish_timeout_s: float = Field(default=30.0, gt=0)
+    """How long the last transcript may take after the last input."""
+    max_reconnects: int = Field(default=3, ge=0)
+    """Attempts in a row after a lost connection."""
 
 
 def refuse_unless(condition: bool, what: str, why: str) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Final, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from voicewire.errors import ConfigError
 from voicewire.speech.asr import AsrClient
+from voicewire.speech.config import configured
 from voicewire.speech.tts import TtsClient
 
 _ASR: Final = {
@@ -74,10 +75,4 @@ def _resolve(
         return make, cast("BaseModel", options["config"])
     if model:
         options = {"model": model, **options}
-    try:
-        return make, config_type(**options)
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
-        )
-        raise ConfigError(f"the options of {kind} {name!r} are wrong: {problems}") from None
+    return make, configured(config_type, options, f"{kind} {name!r}")

@@ -23,11 +23,21 @@ _TAIL_SAMPLES: Final = FILE_RATE_HZ
 
 
 async def recognize_through_session(
-    client: AsrClient[Any], path: str | os.PathLike[str], progress: Progress | None
+    client: AsrClient[Any],
+    path: str | os.PathLike[str],
+    progress: Progress | None,
+    segments: list[Segment] | None = None,
 ) -> RecognitionResult:
-    """Sends a file as fast as the other side takes it, with a second of silence behind it."""
+    """Sends a file as fast as the other side takes it, with a second of silence behind it.
+
+    Args:
+        client: Whose settings are used.
+        path: The file.
+        progress: Told how far it is.
+        segments: What is recognised is added to this list at once, so that a caller who stops has it.
+    """
     frames = await anyio.to_thread.run_sync(open_blocks, path, _BLOCK_SAMPLES)
-    segments: list[Segment] = []
+    segments = [] if segments is None else segments
     sent_samples = 0
     failure: VoicewireError | None = None
     worker = client.for_files()

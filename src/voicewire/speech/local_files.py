@@ -19,6 +19,9 @@ from voicewire.speech.results import Segment
 from voicewire.speech.utterances import Utterance, UtteranceFinder
 
 _BLOCK_SAMPLES: Final = LISTEN_RATE_HZ
+_LEAD_SAMPLES: Final = LISTEN_RATE_HZ // 5
+"""Silence before an utterance. It is better understood: with noise added to the sets of ``benchmarks.speech_words``,
+33 of 684 words were wrong, 43 without it, 41 with half of it, 40 with half a second."""
 FILE_SILENCE_MS: Final = 320
 """A pause that separates two captions. Shorter than in a conversation: nobody waits for an answer."""
 
@@ -131,7 +134,10 @@ def recognized(
     recognizer: Recognizer, utterance: Utterance, language: str | None, *, offset_sample: int = 0
 ) -> Segment | None:
     """One utterance as a segment; None when no words were heard."""
-    transcript = recognizer.transcribe(utterance.samples, final=True, language=language)
+    import numpy as np
+
+    samples = np.concatenate((np.zeros(_LEAD_SAMPLES, dtype=np.float32), utterance.samples))
+    transcript = recognizer.transcribe(samples, final=True, language=language)
     if not transcript.text or not transcript.is_reliable:
         return None
     scores = [segment.confidence for segment in transcript.segments]

@@ -9,7 +9,7 @@ from voicewire.audio.pcm import float32_to_pcm16
 from voicewire.audio.resample import Resampler
 from voicewire.engine.stages import Synthesizer, WordTime
 from voicewire.engine.text import ClauseSplitter, for_speech
-from voicewire.errors import InferenceError, UnsupportedError
+from voicewire.errors import UnsupportedError
 from voicewire.speech import local_stages
 from voicewire.speech.callbacks import TtsCallbacks
 from voicewire.speech.config import LocalTtsConfig
@@ -120,7 +120,7 @@ class _Speaker:
             text, voice=self._config.voice or None, speed=self._config.speech_rate
         )
         if not len(speech.samples):
-            raise InferenceError(f"the voice made no sound for {text[:40]!r}")
+            raise UnsupportedError(f"the voice cannot say {text[:40]!r}; use another provider's voice for it")
         samples = speech.samples
         if self._config.volume != _NORMAL_VOLUME:
             samples = (samples * (self._config.volume / _NORMAL_VOLUME)).clip(-1.0, 1.0)

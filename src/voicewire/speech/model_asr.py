@@ -8,27 +8,32 @@ from typing import Any, Final
 
 import anyio
 
-from voicewire.errors import ProviderError, ProviderUnavailable, VoicewireError
+from voicewire.errors import ConfigError, ConnectionLost, ProviderError, ProviderUnavailable, VoicewireError
 from voicewire.events.base import MediaFormat
-from voicewire.events.commands import AppendAudio, CommitAudio
+from voicewire.events.commands import AppendAudio, ClearAudio, CommitAudio
 from voicewire.events.model import (
     ModelErrorEvent,
+    ModelInputClearedEvent,
     ModelInputCommittedEvent,
     ModelInputDoneEvent,
     ModelInputStartedEvent,
     ModelInputTranscriptionDeltaEvent,
     ModelInputTranscriptionDoneEvent,
     ModelInputTranscriptionFailedEvent,
+    WebsocketConnectEvent,
 )
 from voicewire.events.session import SessionConfig, Transcription, TurnDetection
+from voicewire.models.linked import LinkedModel
 from voicewire.models.model import RealtimeConnection, RealtimeModel
 from voicewire.models.registry import create_model
+from voicewire.settings import get_settings
 from voicewire.speech.asr import AsrClient, AsrSession
 from voicewire.speech.callbacks import AsrCallbacks
 from voicewire.speech.config import AsrConfig, OpenAITranscriptionConfig, refuse_unless
 from voicewire.speech.file_stream import FILE_RATE_HZ
 from voicewire.speech.preprocess import AudioStep
 from voicewire.speech.results import RecognitionEvent
+from voicewire.transport.policies import ReconnectPolicy
 
 _LAST_COMMIT: Final = "speech-last-commit"
 _PIECE_MS: Final = 200
@@ -104,9 +109,16 @@ class ModelAsrClient(AsrClient[AsrConfig]):
             await self._opened(session)
             reader = _Reader(self, session)
             async with anyio.create_task_group() as tasks:
+
+                async def read() -> None:
+                    await reader.read(connection)
+                    if reader.failure is not None:
+                        tasks.cancel_scope.cancel()
+
                 try:
-                    tasks.start_soon(reader.read, connection)
+                    tasks.start_soon(read)
                     await self._send(session, connection)
+                    reader.is_all_sent = True
                     with anyio.move_on_after(self.stop_timeout_s()) as limit:
                         await reader.is_done.wait()
                     if limit.cancelled_caught:
@@ -130,7 +142,13 @@ class ModelAsrClient(AsrClient[AsrConfig]):
                 await connection.send(AppendAudio(pcm16[at : at + step], self._rate_hz))
             if data is None:
                 break
-        await connection.send(CommitAudio(respond=False, command_id=_LAST_COMMIT))
+        await _ask_for_the_last(connection)
+
+
+async def _ask_for_the_last(connection: RealtimeConnection) -> None:
+    """Ends the last turn. Turns may be committed by the model, too: the second answer tells that all are known."""
+    await connection.send(CommitAudio(respond=False, command_id=_LAST_COMMIT))
+    await connection.send(ClearAudio())
 
 
 class _Reader:
@@ -141,6 +159,7 @@ class _Reader:
         self._session = session
         self._items: dict[str, _Item] = {}
         self._last_is_known = False
+        self.is_all_sent = False
         self.failure: VoicewireError | None = None
         self.is_done = anyio.Event()
 
@@ -148,11 +167,19 @@ class _Reader:
         """Reads to the end of the session."""
         try:
             async for event in connection:
+                if isinstance(event, WebsocketConnectEvent) and self.is_all_sent:
+                    await _ask_for_the_last(
+                        connection
+                    )  # the connection was lost with the request, and made again
                 await self._take(event)
                 if self._last_is_known and not self._items:
                     self.is_done.set()
         except VoicewireError as error:
             self.failure = error
+        if not self.is_done.is_set():
+            self.failure = self.failure or ConnectionLost(
+                "the model ended the session before all was recognised"
+            )
         self.is_done.set()
 
     async def _take(self, event: object) -> None:
@@ -164,7 +191,8 @@ class _Reader:
                 self._item(event.item_id).end_ms = event.audio_end_ms
             case ModelInputCommittedEvent():
                 self._item(event.item_id)
-                self._last_is_known |= self._session.is_finishing
+            case ModelInputClearedEvent():
+                self._last_is_known = True
             case ModelInputTranscriptionDeltaEvent():
                 item = self._item(event.item_id)
                 item.text = event.delta if event.is_revision else item.text + event.delta
@@ -204,6 +232,7 @@ class OpenAITranscriptionClient(ModelAsrClient):
 
     Raises:
         ConfigError: No key.
+        UnsupportedError: A field that this service cannot honour.
     """
 
     def __init__(
@@ -214,11 +243,21 @@ class OpenAITranscriptionClient(ModelAsrClient):
         preprocess: Sequence[AudioStep] = (),
     ) -> None:
         config = config or OpenAITranscriptionConfig()
+        if not (config.api_key or config.base_url or get_settings().secret("openai_api_key")):
+            raise ConfigError("there is no key for OpenAI: set OPENAI_API_KEY, or give api_key")
         options: dict[str, Any] = {}
         if config.api_key is not None:
             options["api_key"] = config.api_key
         if config.base_url is not None:
             options["base_url"] = config.base_url
-        super().__init__(
-            create_model("openai:gpt-realtime", **options), config, callbacks, preprocess=preprocess
+        model = create_model("openai:gpt-realtime", **options)
+        if isinstance(model, LinkedModel):
+            policy = ReconnectPolicy(max_attempts=config.max_reconnects, max_history_items=0)
+            model.set_link(reconnect=policy)
+        refuse_unless(
+            not config.initial_silence_timeout, "initial_silence_timeout", "OpenAI has no such setting"
         )
+        refuse_unless(
+            config.fast_vad_max_duration is None, "fast_vad_max_duration", "OpenAI has no such setting"
+        )
+        super().__init__(model, config, callbacks, preprocess=preprocess)

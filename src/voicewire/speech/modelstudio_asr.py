@@ -11,10 +11,11 @@ from voicewire.errors import VoicewireError
 from voicewire.protocols.dashscope_task.wire import Sentence, TaskFinished, TaskKind
 from voicewire.speech.asr import AsrClient, AsrSession
 from voicewire.speech.audio_in import RAW_FORMATS
+from voicewire.speech.backoff import wait_before
 from voicewire.speech.callbacks import AsrCallbacks
 from voicewire.speech.config import ModelstudioAsrConfig, refuse_unless
 from voicewire.speech.file_stream import FILE_RATE_HZ
-from voicewire.speech.modelstudio_link import LinkKeeper, TaskLink, new_task, wait_before
+from voicewire.speech.modelstudio_link import LinkKeeper, TaskLink, new_task
 from voicewire.speech.preprocess import AudioStep
 from voicewire.speech.replay import ReplayBuffer
 from voicewire.speech.results import AudioDropped, RecognitionEvent, Reconnected, SpokenWord
@@ -196,6 +197,7 @@ class _Run:
         self._replay = ReplayBuffer(client._rate_hz)
         self._intake = client.intake(client._rate_hz) if client._is_raw else None
         self._base_ms = 0
+        self._settled_ms = 0
         self._has_ended = False
         self._is_finished = False
         self._is_opened = False
@@ -292,6 +294,9 @@ class _Run:
 
     async def _tell(self, sentence: Sentence) -> None:
         base = self._base_ms
+        end_ms = base + (sentence.end_ms if sentence.end_ms is not None else sentence.begin_ms)
+        if self.finals and end_ms <= self._settled_ms:
+            return  # it came twice, or late
         words = tuple(
             SpokenWord(
                 text=word.text,
@@ -302,9 +307,9 @@ class _Run:
             )
             for word in sentence.words
         )
-        end_ms = base + (sentence.end_ms if sentence.end_ms is not None else sentence.begin_ms)
         if sentence.is_end:
             self.finals += 1
+            self._settled_ms = end_ms
             self._replay.acknowledge(end_ms)
         await self._client._tell(
             self._session,

@@ -15,6 +15,7 @@ from voicewire.errors import (
     AuthError,
     ConfigError,
     ConnectionLost,
+    ConnectTimeout,
     InvalidRequest,
     ProviderUnavailable,
     QuotaExceeded,
@@ -45,17 +46,21 @@ MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
 """Results that may wait for a slow application; more of them end the session with ConsumerTooSlow."""
 KEEP_FREE_S: Final = 55.0
 """How long a free connection is kept; the service drops it after 60 s."""
-_BACKOFF_S: Final = 0.2
 _SLICE_S: Final = 1.0
+_MARGIN_S: Final = 0.2
 
 
 class TaskLink:
     """One open connection. A `FrameReceiver`.
 
+    Args:
+        stall_timeout_s: How long the service may take nothing of what is sent.
+
     Concurrency: one task takes events, any number write.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stall_timeout_s: float) -> None:
+        self._stall_timeout_s = stall_timeout_s
         self.codec = TaskClientCodec()
         self._events: BoundedStream[TaskEvent] = BoundedStream(
             "modelstudio events", policy="fail", max_weight=MAX_WAITING_BYTES, weigh=_weight
@@ -94,13 +99,18 @@ class TaskLink:
         """Sends a frame, after waiting while the network is behind.
 
         Raises:
-            ConnectionLost: The connection is over.
+            ConnectionLost: The connection is over, or the service takes nothing.
         """
         transport = self._transport
         try:
             if transport is None:
                 raise SessionClosed("not open")
-            await transport.drain()
+            with anyio.move_on_after(self._stall_timeout_s) as limit:
+                await transport.drain()
+            if limit.cancelled_caught:
+                raise ConnectionLost(
+                    f"ModelStudio took nothing of what was sent for {self._stall_timeout_s:g} s"
+                )
             transport.write(frame)
         except SessionClosed as error:
             raise ConnectionLost("ModelStudio: the connection is over", code=error.code) from error
@@ -210,14 +220,19 @@ class LinkKeeper:
         spare, self._spare = self._spare, None
         if spare is not None and spare.is_free:
             return spare
-        link = TaskLink()
+        limit_s = self._limits.connect_timeout_s
+        link = TaskLink(self._limits.finish_timeout_s)
         options = WebSocketOptions(
             headers=self._headers,
-            connect_timeout_s=self._limits.connect_timeout_s,
+            connect_timeout_s=limit_s,
             provider="modelstudio",
             wrap=self._wrap,
         )
-        await connect_websocket(self._url, link, options)
+        with anyio.move_on_after(limit_s + _MARGIN_S) as limit:  # what stands between may take its time, too
+            await connect_websocket(self._url, link, options)
+        if limit.cancelled_caught:
+            await link.aclose()
+            raise ConnectTimeout(f"ModelStudio did not open a connection within {limit_s:g} s")
         return link
 
     async def give_back(self, link: TaskLink) -> None:
@@ -254,11 +269,6 @@ class LinkKeeper:
 def new_task(model: str, kind: TaskKind, parameters: dict[str, Any], text: str = "") -> RunTask:
     """A task with an id of its own."""
     return RunTask(task_id=secrets.token_hex(16), model=model, kind=kind, parameters=parameters, text=text)
-
-
-async def wait_before(attempt: int) -> None:
-    """Waits before an attempt to connect again: 0.2 s, 0.4 s, 0.8 s, ..."""
-    await anyio.sleep(_BACKOFF_S * 2 ** min(attempt - 1, 5))
 
 
 def task_url(connection: ModelstudioConnection) -> str:

@@ -9,11 +9,12 @@ import anyio
 from voicewire.errors import VoicewireError
 from voicewire.protocols.dashscope_task.wire import RawEvent, SpokenAudio, SpokenWords, TaskFinished, TaskKind
 from voicewire.speech.audio_out import sound_format
+from voicewire.speech.backoff import wait_before
 from voicewire.speech.callbacks import TtsCallbacks
 from voicewire.speech.config import ModelstudioTtsConfig, refuse_unless
-from voicewire.speech.modelstudio_link import LinkKeeper, TaskLink, new_task, wait_before
+from voicewire.speech.modelstudio_link import LinkKeeper, TaskLink, new_task
 from voicewire.speech.results import WordBoundary
-from voicewire.speech.tts import Mouth, TtsClient, TtsSession
+from voicewire.speech.tts import Mouth, Script, TtsClient, TtsSession
 from voicewire.transport.options import Wrap
 
 _RATES_HZ: Final = (8000, 16000, 22050, 24000, 44100, 48000)
@@ -119,15 +120,13 @@ class _Run:
     """One session, over as many connections as it takes to hear the first audio."""
 
     def __init__(self, client: ModelstudioTtsClient, session: TtsSession) -> None:
-        self.has_spoken = False
         self._client = client
         self._session = session
         self._config = client.config
         is_encoded = sound_format(client.config.format) in ("mp3", "ogg")
         self._mouth = Mouth(client, session, client.config.sample_rate or 16000, is_encoded=is_encoded)
         self._is_whole_text = client.config.ssml or client._kind == "sambert"
-        self._text: list[str] = []
-        self._has_ended = False
+        self._script = Script(session)
         self._is_finished = False
         self._is_opened = False
 
@@ -141,16 +140,17 @@ class _Run:
         link = await client._keeper.link()
         is_whole = False
         try:
-            is_sambert = client._kind == "sambert"
-            if is_sambert:
+            self._script.restart()
+            text = ""
+            if client._kind == "sambert":
                 await self._open_once()
-                await self._take_all()
-            text = "".join(self._text) if is_sambert else ""
+                text = await self._script.whole()
             task = new_task(config.model or "", client._kind, client.parameters(), text)
             await link.begin(task, config.start_timeout_s)
             client.request_id = task.task_id
             await self._open_once()
             await self._both_ways(link)
+            self._script.check_heard("modelstudio")
             await self._mouth.finish()
             is_whole = True
         finally:
@@ -164,13 +164,6 @@ class _Run:
         if not self._is_opened:
             self._is_opened = True
             await self._client._opened(self._session)
-
-    async def _take_all(self) -> None:
-        while not self._has_ended:
-            text = await self._session.receive()
-            self._has_ended = text is None
-            if text is not None:
-                self._text.append(text)
 
     async def _both_ways(self, link: TaskLink) -> None:
         failure: VoicewireError | None = None
@@ -199,20 +192,16 @@ class _Run:
             self._is_finished = True
             return
         if self._is_whole_text:
-            await self._take_all()
-            await link.send(link.codec.text("".join(self._text)))
-        else:
-            for text in list(self._text):
-                await self._send_text(link, text)
-        while not self._has_ended:
-            more = await self._session.receive()
-            self._has_ended = more is None
-            if more is not None:
-                if not self.has_spoken:
-                    self._text.append(more)  # it may have to be sent again
-                await self._send_text(link, more)
+            await link.send(link.codec.text(await self._script.whole()))
+        while (text := await self._script.next()) is not None:
+            await self._send_text(link, text)
         await link.send(link.codec.finish())
         self._is_finished = True
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether any audio came."""
+        return self._mouth.has_spoken
 
     @staticmethod
     async def _send_text(link: TaskLink, text: str) -> None:
@@ -225,8 +214,7 @@ class _Run:
             event = await link.patient_event(lambda: self._is_finished, limit_s)
             match event:
                 case SpokenAudio(data):
-                    self.has_spoken = True
-                    self._text.clear()
+                    self._script.heard()
                     await self._mouth.speak(data)
                 case SpokenWords(words):
                     for word in words:

@@ -8,7 +8,7 @@ from voicewire.engine.local import LocalRealtimeModel
 from voicewire.errors import UnsupportedError
 from voicewire.models.model import RealtimeModel
 from voicewire.speech.asr import AsrClient
-from voicewire.speech.config import AsrConfig, LocalAsrConfig, LocalTtsConfig
+from voicewire.speech.config import AsrConfig, LocalAsrConfig, LocalTtsConfig, configured
 from voicewire.speech.echo_tts import EchoTtsClient
 from voicewire.speech.local_asr import LocalAsrClient
 from voicewire.speech.local_tts import LocalTtsClient
@@ -23,14 +23,16 @@ def recogniser_of(
 
     Raises:
         UnsupportedError: The model does not transcribe.
+        ConfigError: The rate is none that audio has.
     """
     if isinstance(model, LocalRealtimeModel):
         known = language if language and language.lower().startswith("en") else None
-        config = LocalAsrConfig(sample_rate=sample_rate_hz, language=known, max_end_silence=silence_ms or 480)
+        wish = {"sample_rate": sample_rate_hz, "language": known, "max_end_silence": silence_ms or 480}
+        config = configured(LocalAsrConfig, wish, "the recogniser")
         options = model._options
         return LocalAsrClient(config, stages={"vad": options.vad, "recognizer": options.recognizer})
-    wish = AsrConfig(sample_rate=sample_rate_hz, language=language, max_end_silence=silence_ms)
-    return ModelAsrClient(model, wish)
+    wish = {"sample_rate": sample_rate_hz, "language": language, "max_end_silence": silence_ms}
+    return ModelAsrClient(model, configured(AsrConfig, wish, "the recogniser"))
 
 
 def voice_of(
@@ -49,13 +51,14 @@ def voice_of(
         ConfigError: The format does not exist, or not at this rate.
     """
     known = voice if voice in model.capabilities.voices else None
-    config = LocalTtsConfig(
-        sample_rate=sample_rate_hz,
-        format=format,
-        voice=known,
-        speech_rate=min(max(speech_rate, 0.5), 2.0),
-        volume=min(max(volume, 0), 100),
-    )
+    wish = {
+        "sample_rate": sample_rate_hz,
+        "format": format,
+        "voice": known,
+        "speech_rate": min(max(speech_rate, 0.5), 2.0),
+        "volume": min(max(volume, 0), 100),
+    }
+    config = configured(LocalTtsConfig, wish, "the voice")
     if isinstance(model, LocalRealtimeModel):
         return LocalTtsClient(config, stages={"synthesizer": model._options.synthesizer})
     if model.capabilities.is_deterministic:

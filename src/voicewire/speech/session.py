@@ -133,11 +133,7 @@ class SpeechSession(Generic[InputT, EventT]):
         return dropped
 
     async def emit(self, event: EventT) -> None:
-        """Hands an event to an application that iterates; waits for one that is slow.
-
-        Raises:
-            ConsumerTooSlow: Nobody takes events and they may not wait.
-        """
+        """Hands an event to an application that iterates; waits for one that is slow."""
         if self._events is not None and not self._is_detached:
             await self._events.put(event)
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 import anyio
 import anyio.to_thread
 
-from voicewire.errors import SessionClosed, VoicewireError
+from voicewire.errors import ProviderUnavailable, SessionClosed, VoicewireError
 from voicewire.speech.audio_out import SoundEncoder, SoundFileWriter, sound_format
 from voicewire.speech.callbacks import TtsCallbacks
 from voicewire.speech.config import TtsConfig, refuse_unless
@@ -95,7 +95,7 @@ class TtsClient(RealtimeTool[str, TtsEvent], Generic[TtsConfigT]):
         """
         data = bytearray()
         worker = self._worker({"wav_header": "exact"})
-        async with _saying(worker, text):
+        async with saying(worker, text):
             async for event in worker:
                 if isinstance(event, SynthesizedAudio):
                     data += event.data
@@ -117,7 +117,7 @@ class TtsClient(RealtimeTool[str, TtsEvent], Generic[TtsConfigT]):
         writer = SoundFileWriter(path, rate_hz)
         is_whole = False
         try:
-            async with _saying(worker, text):
+            async with saying(worker, text):
                 async for event in worker:
                     if isinstance(event, SynthesizedAudio):
                         writer.write(event.data)
@@ -184,9 +184,12 @@ class Mouth:
         format = "pcm" if is_encoded else config.format
         self._encoder = SoundEncoder(format, rate_hz, exact_wav=config.wav_header == "exact")
         self._index = 0
+        self.has_spoken = False
+        """Whether any audio came: from then on nothing can be said again."""
 
     async def speak(self, pcm16: bytes) -> None:
         """Audio of the voice."""
+        self.has_spoken = self.has_spoken or bool(pcm16)
         if self._encoder.is_costly:
             await self.pass_on(await anyio.to_thread.run_sync(self._encoder.push, pcm16))
         else:
@@ -204,8 +207,69 @@ class Mouth:
         await self.pass_on(self._encoder.finish())
 
 
+class Script:
+    """The text of a session, kept until something of it is heard: so long it can be sent again. One for each session.
+
+    Args:
+        session: Where the text comes from.
+    """
+
+    def __init__(self, session: TtsSession) -> None:
+        self._session = session
+        self._kept: list[str] = []
+        self._sent = 0
+        self._is_heard = False
+        self._has_words = False
+        self.has_ended = False
+        """Whether the application has sent all of it, and all was taken."""
+
+    def restart(self) -> None:
+        """The text is sent again from its beginning, on another connection."""
+        self._sent = 0
+
+    def heard(self) -> None:
+        """Audio came: nothing is sent again."""
+        self._is_heard = True
+        self._kept.clear()
+
+    async def next(self) -> str | None:
+        """The next piece; None at the end. Cancellation: safe, nothing is lost."""
+        if self._sent < len(self._kept):
+            self._sent += 1
+            return self._kept[self._sent - 1]
+        text = None if self.has_ended else await self._session.receive()
+        if text is None:
+            self.has_ended = True
+            return None
+        self._has_words = self._has_words or any(map(str.isalnum, text))
+        if not self._is_heard:
+            self._kept.append(text)
+            self._sent += 1
+        return text
+
+    async def whole(self) -> str:
+        """All of the text, once it has ended. Cancellation: safe, nothing is lost."""
+        pieces: list[str] = []
+        while (piece := await self.next()) is not None:
+            pieces.append(piece)
+        return "".join(pieces)
+
+    def check_heard(self, provider: str) -> None:
+        """Refuses an end at which words were sent and nothing was heard.
+
+        Raises:
+            ProviderUnavailable: It is one.
+        """
+        if self._has_words and not self._is_heard:
+            raise ProviderUnavailable(
+                f"{provider} ended the session without any audio; try again, or another voice",
+                provider=provider,
+                code="no_audio",
+            )
+
+
 @asynccontextmanager
-async def _saying(worker: TtsClient[Any], text: str) -> AsyncGenerator[None, None]:
+async def saying(worker: TtsClient[Any], text: str) -> AsyncGenerator[None, None]:
     """A session that is sent the text while the block takes its audio."""
     failure: VoicewireError | None = None
 
