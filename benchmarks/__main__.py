@@ -1,4 +1,4 @@
-"""Runs every benchmark and prints its rows beside their goals; `--only NAME` runs one."""
+"""Runs every benchmark and prints its rows beside their goals; names run some, such as `attacks`."""
 
 from __future__ import annotations
 
@@ -13,23 +13,30 @@ SCRIPTS = {
     "imports": "benchmarks.imports",
     "wire": "benchmarks.wire_floor",
     "wires": "benchmarks.wires",
+    "supervisor": "benchmarks.supervisor",
     "facades": "benchmarks.facades",
     "resampler": "benchmarks.bench_resampler",
     "engine": "benchmarks.voice_to_voice",
     "memory": "benchmarks.memory",
+    "speech": "benchmarks.speech",
+    "attacks": "benchmarks.attack_latency",
+    "restart": "benchmarks.restart",
 }
 
 
 def main() -> int:
     """Each benchmark in a process of its own, so that none measures another's memory or imports."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SCRIPTS))
     parser.add_argument("--only", choices=sorted(SCRIPTS), action="append")
     parser.add_argument("--output", type=Path, default=Path("bench-out"))
     arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(SCRIPTS):
+        parser.error(f"no benchmark is named {', '.join(sorted(unknown))}; there are {', '.join(SCRIPTS)}")
     arguments.output.mkdir(exist_ok=True)
     failed: list[str] = []
     summary: dict[str, float] = {}
-    for name in arguments.only or SCRIPTS:
+    for name in [*arguments.names, *(arguments.only or ())] or SCRIPTS:
         print(f"\n== {name}", flush=True)
         began = time.monotonic()
         log = arguments.output / f"{name}.txt"

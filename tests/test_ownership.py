@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-from voicewire.ownership import TaskOwner
+from voicewire.ownership import TaskOwner, run_to_end
 
 pytestmark = [pytest.mark.unit, pytest.mark.anyio]
 
@@ -115,3 +116,43 @@ async def test_a_task_may_close_its_own_owner() -> None:
     owner.start(closer(), name="c")
     await owner.join()
     assert ended == ["other", "closer"]
+
+
+@pytest.mark.parametrize("by_task", [False, True])
+async def test_what_runs_to_its_end_does_so_however_it_is_cancelled(by_task: bool) -> None:
+    done: list[str] = []
+    may_end = anyio.Event()
+
+    async def closing() -> None:
+        await may_end.wait()
+        done.append("closed")
+
+    async def body() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        for _ in range(3):
+            asyncio.get_running_loop().call_soon(task.cancel if by_task else scope.cancel)
+        asyncio.get_running_loop().call_later(0.001, may_end.set)
+        await run_to_end(closing(), name="test")
+        await anyio.lowlevel.checkpoint()
+        done.append("never")
+
+    with anyio.CancelScope() as scope:
+        try:
+            await body()
+        except asyncio.CancelledError:
+            assert done == ["closed"]
+            if not by_task:
+                raise
+            task = asyncio.current_task()
+            while sys.version_info >= (3, 11) and task is not None and task.uncancel():
+                pass
+    assert done == ["closed"]
+
+
+async def test_what_runs_to_its_end_may_fail() -> None:
+    async def closing() -> None:
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        await run_to_end(closing(), name="test")

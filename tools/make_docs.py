@@ -29,8 +29,8 @@ REGION = re.compile(
     r"(?P<begin><!-- begin generated: (?P<name>\S+)(?: (?P<argument>\S+))? -->\n).*?(?P<end><!-- end generated -->)",
     re.DOTALL,
 )
-OTHERS_WRITE = frozenset({"judges"})
-"""Parts that are not made from code: `judges` is written by a run of the judges themselves."""
+OTHERS_WRITE = frozenset({"judges", "parity-claims", "parity-pairs", "parity-refusals"})
+"""Parts that are not made from code: runs of the judges and of the parity tests write them."""
 
 
 def pages() -> list[Path]:
@@ -211,12 +211,13 @@ def make_capabilities(_argument: str) -> str:
     """What each model can do, one column a model."""
     from voicewire.models import Capabilities, create_model, model_entries
 
-    models = [create_model(entry.pattern) for entry in model_entries()]
+    entries = [entry for entry in model_entries() if entry.has_capabilities]
+    models = [create_model(entry.pattern) for entry in entries]
     rows = [
         (code(name), *(_shown(getattr(model.capabilities, name)) for model in models))
         for name in Capabilities.__dataclass_fields__
     ]
-    return table(("", *(code(entry.prefix) for entry in model_entries())), rows)
+    return table(("", *(code(entry.prefix) for entry in entries)), rows)
 
 
 def _shown(value: object) -> str:
@@ -231,6 +232,7 @@ def _shown(value: object) -> str:
 def make_gateway(_argument: str) -> str:
     """The URLs of the gateway as it is today."""
     from voicewire.gateway.app import create_app
+    from voicewire.gateway.recordings import Recordings
     from voicewire.models import create_model
 
     speaks = {
@@ -239,24 +241,38 @@ def make_gateway(_argument: str) -> str:
         "/page/{name:path}": "files of the page",
         "/healthz": "whether the process lives",
         "/metrics": "figures for Prometheus; for keys, not for client secrets",
-        "/readyz": "whether it takes sessions, how many run; 503 while it drains",
+        "/readyz": "whether it takes sessions, how many run; 503 while models are loaded and while it drains",
         "/v1/models": "the models that are served, in OpenAI's form",
+        "/v1/realtime/client_secrets": "makes a [client secret](../adr/0011-keys-and-client-secrets.md), for keys",
+        "/recordings/{user_id}/{session_id}": "deletes what was recorded, with `--record`; for keys",
         "/v1/realtime": "OpenAI realtime, GA or beta as the handshake says; `?model=NAME`, `?intent=transcription`",
         "/openai/v1/realtime": "the same, at Azure OpenAI's GA path",
         "/openai/realtime": "the beta dialect, at the Azure preview's path; `?api-version=&deployment=NAME`",
         "/voice-live/realtime": "Azure Voice Live; `?api-version=&model=NAME`",
         "/api-ws/v1/realtime": "DashScope realtime (Qwen-Omni, Qwen-ASR, Qwen-TTS); `?model=NAME`",
         "/api-ws/v1/realtime/": "the same",
+        "/api-ws/v1/inference": "DashScope tasks: Paraformer, Fun-ASR, Gummy, CosyVoice, Sambert",
+        "/api-ws/v1/inference/": "the same",
+        "/speech/recognition/{mode}/cognitiveservices/v1": "Azure Speech, recognition; `?language=&cid=MODEL`",
+        "/speech/universal/v2": "the same, for the conversation transcriber",
+        "/stt/speech/universal/v2": "the same, for clients with an endpoint",
+        "/cognitiveservices/websocket/v1": "Azure Speech, synthesis; `?deploymentId=MODEL`",
+        "/cognitiveservices/websocket/v2": "the same, with text that is streamed in",
+        "/tts/cognitiveservices/websocket/v1": "the same, for clients with an endpoint",
+        "/tts/cognitiveservices/websocket/v2": "the same",
+        "/cognitiveservices/voices/list": "Azure Speech's list of voices",
+        "/tts/cognitiveservices/voices/list": "the same",
         "/ws/{user_id}/{session_id}": "client events in, server events out (seed 002)",
         "/voice": "binary PCM16 at 24 kHz in and out, transcripts as JSON (seed 003)",
     }
     rows: list[tuple[str, str]] = []
-    for route in create_app(create_model("echo")).router.routes:
+    for route in create_app(create_model("echo"), recordings=Recordings(Path())).router.routes:
         path = str(getattr(route, "path", ""))
         is_socket = type(route).__name__.endswith("WebSocketRoute")
+        methods = sorted(getattr(route, "methods", None) or {"GET"} - {"HEAD"})
         rows.append(
             (
-                code(f"{'WS' if is_socket else 'GET'} {path}"),
+                code(f"{'WS' if is_socket else methods[0]} {path}"),
                 speaks.get(path, "Gemini Live" if "Bidi" in path else ""),
             )
         )

@@ -16,6 +16,7 @@
     |   `-- ConnectionLost          an open connection died; carries code and reason
     |-- ProtocolError
     |   |-- LocalProtocolError      we (or the application) tried what the protocol forbids
+    |   |   `-- CassetteMismatch    a replayed recording expected another frame; carries expected and got
     |   `-- RemoteProtocolError     the peer sent what the protocol forbids
     |-- ProviderError               the provider refused; carries provider, code, http_status, request_id
     |   |-- AuthError
@@ -129,6 +130,21 @@ class ProtocolError(VoicewireError):
 
 class LocalProtocolError(ProtocolError):
     """Our side, or the application through it, tried what the protocol forbids."""
+
+
+class CassetteMismatch(LocalProtocolError):
+    """The session took another course than the recording that is played to it.
+
+    Args:
+        message: What was expected and what came, for a person.
+        expected: Kind of the frame that the recorded client sent, empty when it sent no more.
+        got: Kind of the frame that came.
+    """
+
+    def __init__(self, message: str, *, expected: str = "", got: str = "") -> None:
+        super().__init__(message)
+        self.expected = expected
+        self.got = got
 
 
 class RemoteProtocolError(ProtocolError):

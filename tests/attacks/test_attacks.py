@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 import zlib
+from collections import Counter
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -27,6 +29,10 @@ from .victim import KEY, OTHER_KEY, SIGNING_KEY, WAIT_S, Bystander, Victim, bear
 pytestmark = [pytest.mark.loopback, pytest.mark.anyio]
 
 OPENAI, AGENT, VOICE = "/v1/realtime?model=echo", "/ws/user1/session1", "/voice"
+VOICE_LIVE, DASHSCOPE = "/voice-live/realtime?model=echo", "/api-ws/v1/realtime?model=echo"
+TASKS, AZURE_SPEECH = "/api-ws/v1/inference", "/speech/universal/v2"
+GEMINI = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
+EVERY_DOOR = (OPENAI, "/openai/realtime", VOICE_LIVE, DASHSCOPE, GEMINI, TASKS, AZURE_SPEECH, AGENT, VOICE)
 LIMITS = (
     "audio_burst_s=10",
     "handshake_timeout_s=0.5",
@@ -98,7 +104,7 @@ BAD_KEYS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("path", [OPENAI, AGENT, VOICE])
+@pytest.mark.parametrize("path", EVERY_DOOR)
 @pytest.mark.parametrize("bad", BAD_KEYS)
 async def test_without_a_valid_key_there_is_no_handshake(
     house: Victim, witness: Bystander, bad: str, path: str
@@ -112,16 +118,36 @@ async def test_a_valid_secret_opens_sessions_until_it_expires(house: Victim, wit
     for _ in range(3):
         async with bystander(house, secret()):
             pass
+    soon_over = secret(lifetime_s=10, now_s=time.time() - 8.5)
+    opened = 0
+    async with AsyncExitStack() as stack:
+        earlier = await stack.enter_async_context(
+            connect(house.ws_url + VOICE, additional_headers=bearer(soon_over))
+        )
+        with anyio.fail_after(WAIT_S), pytest.raises(InvalidStatus) as told:
+            while True:
+                async with connect(house.ws_url + OPENAI, additional_headers=bearer(soon_over)):
+                    opened += 1
+        assert (opened > 0, told.value.response.status_code) == (True, 401)
+        assert "has expired" in json.loads(told.value.response.body or b"")["error"]["message"]
+        await say(earlier, text="hello")
+        with anyio.fail_after(WAIT_S):
+            while "hello" not in str(await earlier.recv()):
+                pass
+    lines = await house.news(at_least=opened + 2)
+    causes = Counter(line["cause"] for line in lines)
+    assert causes == {"client_left": opened + 1, "invalid_api_key": 1}
 
 
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", "null", "http://127.0.0.1", "https://127.0.0.1:1"]
 )
+@pytest.mark.parametrize("path", EVERY_DOOR)
 async def test_a_foreign_page_does_not_pass_even_with_the_key(
-    house: Victim, witness: Bystander, origin: str
+    house: Victim, witness: Bystander, path: str, origin: str
 ) -> None:
     headers = {**bearer(KEY), "Origin": origin}
-    assert await refused(house, AGENT, additional_headers=headers) == (403, "forbidden")
+    assert await refused(house, path, additional_headers=headers) == (403, "forbidden")
     assert (await one_line(house))["cause"] == "forbidden"
 
 
@@ -290,6 +316,19 @@ async def test_json_bombs_are_refused_unread_and_the_session_goes_on(
         assert error.get("code", error.get("error", {}).get("code")) == "invalid_json"
         await socket.send('{"type": "no.such.event"}')
         await until(socket, "error" if path == OPENAI else "agent_error")
+    assert (await one_line(house))["cause"] == "client_left"
+
+
+@pytest.mark.parametrize("bomb", JSON_BOMBS)
+async def test_json_bombs_as_a_first_message(house: Victim, witness: Bystander, bomb: str) -> None:
+    async with connect(house.ws_url + GEMINI, additional_headers=bearer(KEY)) as socket:
+        await socket.send("{" + JSON_BOMBS[bomb])  # what is no JSON at all is passed over
+        assert await closed(socket) == (1007, [])
+    assert (await one_line(house))["cause"] == "invalid_setup"
+    async with connect(house.ws_url + DASHSCOPE, additional_headers=bearer(KEY)) as socket:
+        await until(socket, "session.created")
+        await socket.send(JSON_BOMBS[bomb])
+        assert (await until(socket, "error"))["error"]["code"] == "invalid_json"
     assert (await one_line(house))["cause"] == "client_left"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 
 from tests.faults.clients import RawClient, client_of, masked, raw_client
 from voicewire.gateway import GatewaySettings
+from voicewire.gateway.transport import AbortableWebSocketProtocol
 from voicewire.testing import ServedGateway, serve
 
 pytestmark = [pytest.mark.loopback, pytest.mark.anyio]
@@ -132,6 +133,29 @@ async def test_frames_that_the_application_never_sees_are_bounded_too(
     assert [(end["code"], end["door"]) for end in ends] == [(1008, "openai")]
 
 
+async def test_who_breaks_the_protocol_while_it_is_sent_something_is_one_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serve("echo") as gateway, AsyncExitStack() as stack:
+        for _ in range(20):
+            client = await stack.enter_async_context(raw_client(gateway))
+            await client.shake_hands()
+            # Answers of two frames are on their way when the third one breaks the rules.
+            await client.say(masked(1, b'{"type":"x"}') * 2 + masked(3, b""))
+            await client.read_to_the_end()
+        with anyio.fail_after(5):
+            await gateway.admission.wait_until_empty()
+    assert not [one for one in caplog.records if one.exc_info]
+    assert lines(caplog) == ["protocol_error"] * 20
+
+
+async def test_what_comes_too_late_finds_nobody() -> None:
+    protocol = AbortableWebSocketProtocol.__new__(AbortableWebSocketProtocol)
+    protocol.close_sent = protocol.handshake_complete = True
+    with pytest.raises(OSError, match="over"):
+        await protocol.send({"type": "websocket.send", "text": "hello"})
+
+
 async def test_a_large_message_in_many_pieces_is_a_message() -> None:
     async with serve("echo") as gateway, client_of(gateway) as client:
 
@@ -165,6 +189,28 @@ async def test_handshakes_at_once_take_turns_and_none_is_cut_later(caplog: pytes
             await client.read_until(b'"after"')
         assert lines(caplog) == ["handshake_timeout"]
     assert not [one for one in caplog.records if one.exc_info], "who speaks too early breaks nothing"
+
+
+async def test_a_handshake_that_waits_for_its_turn_does_not_keep_the_server_from_stopping(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    waiting: list[Callable[[], None]] = []
+
+    class EndlessLane:
+        def enter(self, work: Callable[[], None]) -> None:
+            waiting.append(work)
+
+    monkeypatch.setattr("voicewire.gateway.handshakes.lane_of", lambda _: EndlessLane())
+    async with AsyncExitStack() as stack:
+        async with serve("echo") as gateway:
+            client = await stack.enter_async_context(raw_client(gateway))
+            await client.say(HEAD + UPGRADE)
+            with anyio.fail_after(5):
+                while not waiting:
+                    await anyio.lowlevel.checkpoint()
+        assert (await client.read_to_the_end()).startswith(b"HTTP/1.1 503 ")
+        waiting.pop()()  # its turn comes when nobody is there any more
+    assert not [one for one in caplog.records if one.exc_info]
 
 
 async def test_refusals_are_one_line_each(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import anyio
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from websockets.asyncio.client import connect
 
 from voicewire.events.base import MediaFormat
 from voicewire.events.commands import SendText
@@ -25,6 +30,9 @@ from voicewire.gateway.admission import Admission
 from voicewire.gateway.metrics import MAX_LABEL_VALUES, GatewayMetrics
 from voicewire.gateway.observe import SessionFacts, SessionWatch, Traffic
 from voicewire.models import create_model
+from voicewire.testing import serve
+
+from .test_limits_of_wires import WIRES, Wire
 
 pytestmark = [pytest.mark.unit, pytest.mark.anyio]
 
@@ -129,6 +137,58 @@ async def test_metrics_are_for_keys(key: str, status: int) -> None:
         answer = await client.get("/metrics", headers={"authorization": f"Bearer {key}"} if key else {})
     assert answer.status_code == status
     assert ("voicewire_connections 0.0" in answer.text) == (status == 200)
+
+
+WATCHED = Path(__file__).parents[2] / "docs" / "how-to" / "watch-a-gateway.md"
+
+
+def test_the_page_lists_every_metric_with_its_labels(metrics: GatewayMetrics) -> None:
+    table = WATCHED.read_text(encoding="utf-8").partition("| metric | labels |")[2].partition("\n\n")[0]
+    listed: dict[str, set[str]] = {}
+    for row in table.splitlines()[2:]:
+        names, labels = (re.findall(r"`([a-z_]+)`", cell) for cell in row.split("|")[1:3])
+        listed |= dict.fromkeys(names, set(labels))
+    found: dict[str, set[str]] = {}
+    for family in metrics.registry.collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        collector = metrics.registry._names_to_collectors.get(family.name)
+        sampled = {label for sample in family.samples for label in sample.labels}
+        found[name] = set(getattr(collector, "_labelnames", ())) or sampled - {"le"}
+    assert listed == found
+
+
+def test_names_follow_the_conventions_of_prometheus(metrics: GatewayMetrics) -> None:
+    for family in metrics.registry.collect():
+        assert re.fullmatch(r"voicewire(_[a-z]+)+", family.name), family.name
+        assert not re.search(r"_(ms|milliseconds|minutes|kb|mb|percent|total|count|sum|bucket)$", family.name)
+        assert family.documentation
+        if family.type == "histogram":
+            assert family.name.endswith("_seconds")
+
+
+@pytest.mark.parametrize("wire", WIRES.values(), ids=WIRES)
+async def test_every_wire_is_watched(wire: Wire) -> None:
+    counted = 'voicewire_responses_total{model="echo",status="completed"} 1.0'
+    async with serve("echo") as gateway, httpx.AsyncClient() as client:
+        async with connect(
+            gateway.ws_url + wire.path, additional_headers=wire.headers, max_size=None
+        ) as socket:
+
+            async def listen() -> None:
+                async for _ in socket:
+                    pass
+
+            for frame in (*wire.begin, *wire.turn("hello")):
+                await socket.send(json.dumps(frame))
+            text = ""
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(listen)
+                with anyio.fail_after(20):
+                    while counted not in text:
+                        text = (await client.get(f"{gateway.http_url}/metrics")).text
+                tasks.cancel_scope.cancel()
+    assert f'voicewire_sessions_total{{door="{wire.door}",model="echo"}} 1.0' in text
+    assert 'stage="first_audio"' in text
 
 
 async def test_two_applications_count_by_themselves() -> None:

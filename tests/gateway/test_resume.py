@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,11 +15,13 @@ from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.faults.clients import masked
 from voicewire.errors import InvalidEventError
 from voicewire.events.items import ContentPart, Item
 from voicewire.gateway import GatewaySettings
 from voicewire.gateway.resume import MAX_HISTORY_ENTRIES, ResumeRequest, history_of
 from voicewire.testing import ServedGateway, serve
+from voicewire.testing.clock import ManualClock
 
 from .test_agent_door import ask, is_alive, say, until
 
@@ -174,6 +176,88 @@ async def test_without_both_sides_wish_a_closed_tab_ends_its_agent_at_once(
             await until(socket, "agent_response_done", seen)
             assert "server_resume_token" not in {event["type"] for event in seen}
             socket.transport.abort()
+        with anyio.fail_after(5):
+            await gateway.admission.wait_until_empty()
+
+
+@pytest.mark.parametrize(
+    ("is_closed", "last_ms"), [(True, 5_000), (False, 30_000)], ids=["closed tab", "lost network"]
+)
+async def test_a_closed_tab_is_not_waited_for_as_long_as_a_lost_network(
+    is_closed: bool, last_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock()
+    monkeypatch.setattr("voicewire.gateway.resume.MonotonicClock", lambda: clock)
+    async with gateway_with() as gateway:
+        async with connect(gateway.ws_url + PATH) as socket:
+            await create(socket)
+            await ask(socket, "speak 60 seconds")
+            await until(socket, "agent_response_audio_delta")
+            if not is_closed:
+                socket.transport.abort()
+        with anyio.fail_after(5):
+            while not (gateway.admission.waiting_count and clock.sleepers):
+                await anyio.lowlevel.checkpoint()
+        await clock.advance_ms(last_ms * 3 // 4)
+        assert gateway.admission.waiting_count == 1, "a reload, or another network, is quicker than that"
+        await clock.advance_ms(last_ms // 4)
+        with anyio.fail_after(5):
+            await gateway.admission.wait_until_empty()
+
+
+async def _greeted(socket: ClientConnection) -> None:
+    assert socket.state.name == "OPEN"
+
+
+async def _creating(socket: ClientConnection) -> None:
+    await say(socket, type="client_session_create", config={"resume": True})
+
+
+async def _created(socket: ClientConnection) -> None:
+    await create(socket)
+
+
+async def _asked(socket: ClientConnection) -> None:
+    await create(socket)
+    await ask(socket, "speak 60 seconds")
+
+
+async def _speaking(socket: ClientConnection) -> None:
+    await _asked(socket)
+    await until(socket, "agent_response_audio_delta")
+
+
+async def _uploading(socket: ClientConnection) -> None:
+    await create(socket)
+    for _ in range(20):
+        audio = {
+            "audio": base64.b64encode(bytes(48_000)).decode(),
+            "format": {"type": "audio/pcm", "rate": 24000},
+        }
+        await say(socket, type="client_audio_append", session_id="session1", **audio)
+
+
+async def _ending(socket: ClientConnection) -> None:
+    await create(socket)
+    await say(socket, type="client_session_end", session_id="session1")
+
+
+MOMENTS = (_greeted, _creating, _created, _asked, _speaking, _uploading, _ending)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("code", [1000, 1001, 1005])
+async def test_a_tab_closed_at_any_moment_is_known_to_be_closed(
+    moment: Callable[[ClientConnection], Awaitable[None]], code: int
+) -> None:
+    # A lost network would be waited for, far longer than this test may take.
+    async with gateway_with(closed_grace_s=0.0, resume_grace_s=600.0) as gateway:
+        async with connect(gateway.ws_url + PATH, max_size=None) as socket:
+            await moment(socket)
+            if code == 1005:  # no code at all, as a page's `close()` without arguments
+                socket.transport.write(masked(8, b""))
+                await socket.wait_closed()
+            await socket.close(code)
         with anyio.fail_after(5):
             await gateway.admission.wait_until_empty()
 

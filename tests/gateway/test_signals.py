@@ -25,8 +25,9 @@ SESSIONS = 12
 
 @asynccontextmanager
 async def program(*options: str) -> AsyncGenerator[tuple[Process, str], None]:
-    """``voicewire serve --model echo`` and its address without the scheme."""
-    command = [sys.executable, "-m", "voicewire.cli", "serve", "--model", "echo", "--port", "0", *options]
+    """``voicewire serve``, of the ``echo`` model unless the options say otherwise; its address without the scheme."""
+    model = () if "--model" in options else ("--model", "echo")
+    command = [sys.executable, "-m", "voicewire.cli", "serve", *model, "--port", "0", *options]
     async with await anyio.open_process(command, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         try:

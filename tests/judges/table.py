@@ -80,11 +80,17 @@ JUDGES: Mapping[str, OutsideJudge] = {
     "test_dashscope_sdk": OutsideJudge(
         "server", "dashscope", "gateway with `echo`", wire="DashScope realtime"
     ),
-    "test_dashscope_task.test_the_embedded_engine_hears_what_it_says": OutsideJudge(
+    "test_dashscope_task.test_the_embedded_engine_recognises": OutsideJudge(
+        "server", "dashscope", "gateway with `local`", wire="DashScope task"
+    ),
+    "test_dashscope_task.test_the_embedded_engine_speaks": OutsideJudge(
         "server", "dashscope", "gateway with `local`", wire="DashScope task"
     ),
     "test_dashscope_task": OutsideJudge("server", "dashscope", "gateway with `echo`", wire="DashScope task"),
-    "test_azure_speech.test_the_embedded_engine_hears_what_it_says": OutsideJudge(
+    "test_azure_speech.test_the_embedded_engine_recognises": OutsideJudge(
+        "server", "azure-cognitiveservices-speech", "gateway with `local`", wire="Azure Speech"
+    ),
+    "test_azure_speech.test_the_embedded_engine_speaks_text_ssml_and_streamed_text": OutsideJudge(
         "server", "azure-cognitiveservices-speech", "gateway with `local`", wire="Azure Speech"
     ),
     "test_azure_speech": OutsideJudge(

@@ -16,12 +16,14 @@ from pydantic import SecretStr
 
 from voicewire.audio.pcm import silence, tone
 from voicewire.gateway.settings import GatewaySettings
+from voicewire.speech import create_asr
 from voicewire.testing import serve
 
 from .subjects import LOCAL, contains
 
 pytestmark = pytest.mark.anyio
 TURN = silence(4800) + tone(300, 16_000, 16_000) + silence(16_000)
+QUESTION = Path(__file__).resolve().parent.parent / "data" / "speech" / "twelve-plus-thirty.flac"
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -122,13 +124,46 @@ async def test_a_wrong_key(turns: Path) -> None:
     assert found["code"] == "CancellationErrorCode.AuthenticationFailure"
 
 
-@pytest.mark.engine
-async def test_the_embedded_engine_hears_what_it_says(tmp_path: Path) -> None:
+@pytest.fixture
+async def local_url() -> AsyncGenerator[str, None]:
     from voicewire.engine import weights
 
     if missing := [item.weights.name for item in weights.plan().missing]:
         pytest.skip(f"the embedded engine has no {', '.join(missing)}; run `voicewire setup`")
     async with serve(model="local") as gateway:
-        found = await judged("round_trip", gateway.ws_url, tmp_path / "said.wav")
+        yield gateway.ws_url
+
+
+@pytest.fixture
+def question(tmp_path: Path) -> Path:
+    samples, rate_hz = soundfile.read(QUESTION, dtype="int16")
+    path = tmp_path / "question.wav"
+    soundfile.write(path, np.concatenate((samples, np.zeros(rate_hz, np.int16))), rate_hz)
+    return path
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("scenario", ["continuous", "once", "transcriber"])
+async def test_the_embedded_engine_recognises(local_url: str, scenario: str, question: Path) -> None:
+    found = await judged(scenario, local_url, question)
+    if scenario == "once":
+        assert found["reason"] == "ResultReason.RecognizedSpeech"
+        assert contains(LOCAL.transcript, found["text"])
+        return
+    assert found["is_done"]
     assert contains(LOCAL.transcript, " ".join(final["text"] for final in found["finals"]))
-    assert 0.3 < found["finals"][0]["best"]["Confidence"] <= 1
+    if scenario == "continuous":
+        assert found["ends"] == ["CancellationReason.EndOfStream"]
+        assert 0.3 < found["finals"][0]["best"]["Confidence"] <= 1
+
+
+@pytest.mark.engine
+async def test_the_embedded_engine_speaks_text_ssml_and_streamed_text(local_url: str, tmp_path: Path) -> None:
+    found = await judged("say", local_url, tmp_path / "said")
+    assert found["reasons"] == ["ResultReason.SynthesizingAudioCompleted"] * 3
+    assert [word.rstrip("?") for word, _ in found["words"]] == ["What", "is", "twelve", "plus", "thirty"]
+    times = [at_ms for _, at_ms in found["words"]]
+    assert times == sorted(set(times))
+    for kind in ("text", "ssml", "stream"):
+        heard = await create_asr("local").recognize_file(tmp_path / f"said-{kind}.wav")
+        assert contains(LOCAL.transcript, heard.text), kind

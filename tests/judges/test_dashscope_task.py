@@ -23,7 +23,9 @@ from dashscope.audio.asr import (
 from dashscope.audio.tts import SpeechSynthesizer as Sambert
 from dashscope.audio.tts_v2 import AudioFormat, ResultCallback, SpeechSynthesizer
 
-from voicewire.audio.pcm import silence, tone
+from voicewire.audio.pcm import float32_to_pcm16, silence, tone
+from voicewire.audio.resample import resample_whole_float32
+from voicewire.speech import create_asr
 from voicewire.testing import serve
 
 from .subjects import LOCAL, contains
@@ -35,6 +37,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
+QUESTION = Path(__file__).resolve().parent.parent / "data" / "speech" / "twelve-plus-thirty.flac"
 TURN = silence(4800) + tone(300, 16_000, 16_000) + silence(16_000)
 
 
@@ -78,6 +81,11 @@ class Hears(RecognitionCallback):
         self.calls.append("close")
 
 
+def pcm_of(samples: Any, rate_hz: int) -> bytes:
+    """At 16 kHz."""
+    return float32_to_pcm16(resample_whole_float32(samples[:, None], rate_hz, 16_000))
+
+
 async def in_thread(work: Callable[[], Any]) -> Any:
     return await anyio.to_thread.run_sync(work)
 
@@ -100,18 +108,22 @@ async def test_recognition_of_a_stream(door: str) -> None:
     assert hears.finals[0]["end_time"] <= hears.finals[1]["begin_time"]
 
 
+def file_text(path: Path, kind: str) -> str:
+    recognition = Recognition(
+        model="paraformer-realtime-v2", callback=Hears(), format=kind, sample_rate=16_000
+    )
+    result: Any = recognition.call(str(path))
+    assert result.status_code == 200
+    return " ".join(sentence["text"] for sentence in result.get_sentence())
+
+
 @pytest.mark.judge
 @pytest.mark.parametrize("kind", ["wav", "mp3", "opus"])
 async def test_recognition_of_a_file(door: str, kind: str, tmp_path: Path) -> None:
     path = tmp_path / f"a.{'ogg' if kind == 'opus' else kind}"
     subtype = {"opus": "OPUS", "mp3": "MPEG_LAYER_III", "wav": "PCM_16"}[kind]
     soundfile.write(path, np.frombuffer(TURN, "<i2"), 16_000, subtype=subtype)
-    recognition = Recognition(
-        model="paraformer-realtime-v2", callback=Hears(), format=kind, sample_rate=16_000
-    )
-    result = await in_thread(lambda: recognition.call(str(path)))
-    assert result.status_code == 200
-    assert contains(r"^\[audio \d+ ms\]$", result.get_sentence()[0]["text"])
+    assert contains(r"^\[audio \d+ ms\]$", await in_thread(lambda: file_text(path, kind)))
 
 
 class Translates(TranslationRecognizerCallback):
@@ -137,21 +149,21 @@ class Translates(TranslationRecognizerCallback):
         self.calls.append("close")
 
 
+def translate(pcm16: bytes, hears: Translates) -> None:
+    recognizer: Any = TranslationRecognizerRealtime(
+        model="gummy-realtime-v1", format="pcm", sample_rate=16_000, callback=hears,
+        transcription_enabled=True, translation_enabled=False,
+    )  # fmt: skip
+    recognizer.start()
+    for at in range(0, len(pcm16), 3200):
+        recognizer.send_audio_frame(pcm16[at : at + 3200])
+    recognizer.stop()
+
+
 @pytest.mark.judge
 async def test_the_translating_recogniser(door: str) -> None:
     hears = Translates()
-
-    def work() -> None:
-        recognizer: Any = TranslationRecognizerRealtime(
-            model="gummy-realtime-v1", format="pcm", sample_rate=16_000, callback=hears,
-            transcription_enabled=True, translation_enabled=False,
-        )  # fmt: skip
-        recognizer.start()
-        for at in range(0, len(TURN), 3200):
-            recognizer.send_audio_frame(TURN[at : at + 3200])
-        recognizer.stop()
-
-    await in_thread(work)
+    await in_thread(lambda: translate(TURN, hears))
     assert hears.calls == ["open", "complete", "close"]
     assert hears.texts[-1][0] is True
     assert contains(r"^\[audio \d+ ms\]$", hears.texts[-1][1])
@@ -201,21 +213,22 @@ class Speaks(ResultCallback):
         self.done.set()
 
 
-@pytest.mark.judge
-async def test_synthesis_of_a_stream(door: str) -> None:
-    speaks = Speaks()
+def speak_pieces(speaks: Speaks, pieces: list[str], *, flushes: bool = False) -> None:
     synthesizer: Any = SpeechSynthesizer(
         model="cosyvoice-v2", voice="longwan_v2", format=AudioFormat.PCM_16000HZ_MONO_16BIT, callback=speaks
     )
+    for piece in pieces:
+        synthesizer.streaming_call(piece)
+        if flushes:
+            synthesizer.streaming_flush()
+    synthesizer.streaming_complete(10_000)
+    speaks.done.wait(10)
 
-    def work() -> None:
-        synthesizer.streaming_call("hello ")
-        synthesizer.streaming_flush()
-        synthesizer.streaming_call("there")
-        synthesizer.streaming_complete(10_000)
-        speaks.done.wait(10)
 
-    await in_thread(work)
+@pytest.mark.judge
+async def test_synthesis_of_a_stream(door: str) -> None:
+    speaks = Speaks()
+    await in_thread(lambda: speak_pieces(speaks, ["hello ", "there"], flushes=True))
     assert speaks.calls == ["open", "complete", "close"]
     assert len(speaks.audio) == 2 * 11 * 320
 
@@ -262,19 +275,58 @@ async def test_a_format_that_is_not_decoded_is_an_error(door: str) -> None:
     assert "amr" in next(call for call in hears.calls if call.startswith("error"))
 
 
-@pytest.mark.engine
-async def test_the_embedded_engine_hears_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+async def local_door(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[str, None]:
     from voicewire.engine import weights
 
     if missing := [item.weights.name for item in weights.plan().missing]:
         pytest.skip(f"the embedded engine has no {', '.join(missing)}; run `voicewire setup`")
     async with serve(model="local") as gateway:
-        pointed(gateway.ws_url, monkeypatch)
-        synthesizer = SpeechSynthesizer(
-            model="cosyvoice-v2", voice="longwan_v2", format=AudioFormat.PCM_16000HZ_MONO_16BIT
-        )
-        audio = await in_thread(lambda: synthesizer.call("What is twelve plus thirty?"))
+        yield pointed(gateway.ws_url, monkeypatch)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("call", ["stream", "wav file", "mp3 file", "opus file", "translating recogniser"])
+async def test_the_embedded_engine_recognises(local_door: str, call: str, tmp_path: Path) -> None:
+    samples, rate_hz = soundfile.read(QUESTION, dtype="float32")
+    path = tmp_path / ("a.ogg" if call == "opus file" else f"a.{call[:3]}")
+    pcm16 = pcm_of(samples, rate_hz)
+    if call == "stream":
         hears = Hears()
-        await in_thread(lambda: stream(audio + silence(16_000), hears))
-    assert hears.calls == ["open", "complete", "close"]
-    assert contains(LOCAL.transcript, " ".join(final["text"] for final in hears.finals))
+        await in_thread(lambda: stream(pcm16 + silence(16_000), hears))
+        assert hears.calls == ["open", "complete", "close"]
+        text = " ".join(final["text"] for final in hears.finals)
+    elif call == "translating recogniser":
+        translates = Translates()
+        await in_thread(lambda: translate(pcm16 + silence(16_000), translates))
+        assert translates.calls == ["open", "complete", "close"]
+        text = " ".join(text for is_final, text in translates.texts if is_final)
+    else:
+        kind = call.removesuffix(" file")
+        subtype = {"opus": "OPUS", "mp3": "MPEG_LAYER_III", "wav": "PCM_16"}[kind]
+        soundfile.write(path, np.frombuffer(pcm16, "<i2"), 16_000, subtype=subtype)
+        text = await in_thread(lambda: file_text(path, kind))
+    assert contains(LOCAL.transcript, text)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("call", ["one call", "stream", "sambert"])
+async def test_the_embedded_engine_speaks(local_door: str, call: str, tmp_path: Path) -> None:
+    said = "What is twelve plus thirty?"
+    path = tmp_path / "said.wav"
+    if call == "sambert":
+        result = await in_thread(
+            lambda: Sambert.call(model="sambert-zhichu-v1", text=said, sample_rate=16_000, format="wav")
+        )
+        path.write_bytes(result.get_audio_data())
+    elif call == "one call":
+        synthesizer = SpeechSynthesizer(
+            model="cosyvoice-v2", voice="longwan_v2", format=AudioFormat.WAV_24000HZ_MONO_16BIT
+        )
+        path.write_bytes(await in_thread(lambda: synthesizer.call(said)))
+    else:
+        speaks = Speaks()
+        await in_thread(lambda: speak_pieces(speaks, ["What is twelve ", "plus thirty?"]))
+        assert speaks.calls == ["open", "complete", "close"]
+        soundfile.write(path, np.frombuffer(speaks.audio, "<i2"), 16_000)
+    assert contains(LOCAL.transcript, (await create_asr("local").recognize_file(path)).text)

@@ -100,7 +100,7 @@ async def test_without_a_key_nothing_is_opened(monkeypatch: pytest.MonkeyPatch) 
     ("name", "voice", "rates", "has_tools", "takes"),
     [
         ("qwen3-omni-flash-realtime", "Cherry", (16000, 24000), False, ["audio", "text", "image"]),
-        ("qwen-omni-turbo-realtime", "Chelsie", (16000, 16000), False, ["audio", "text", "image"]),
+        ("qwen-omni-turbo-realtime", "Chelsie", (16000, 24000), False, ["audio", "text", "image"]),
         (OMNI, "Tina", (16000, 24000), True, ["audio", "text", "image", "tool_result"]),
         (
             "qwen3.8-omni-flash-realtime",

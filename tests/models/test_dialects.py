@@ -22,7 +22,7 @@ from voicewire.events.session import SessionConfig, Transcription, TurnDetection
 from voicewire.models import create_model
 from voicewire.models.model import RealtimeModel
 from voicewire.models.remote_model import bearer
-from voicewire.models.xai import xai_session
+from voicewire.protocols.openai.dialect_xai import xai_session
 from voicewire.protocols.openai.session_config import session_body
 from voicewire.settings import setting_names
 from voicewire.testing import serve

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator, Sequence
@@ -17,7 +18,7 @@ import numpy.typing as npt
 import pytest
 import soundfile as sf
 import soxr
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, WebSocket, async_playwright
 
 from voicewire.events.commands import Command, TruncateItem
 from voicewire.models.echo import EchoRealtimeModel
@@ -125,11 +126,30 @@ class Visitor:
         self.page = page
         self.complaints: list[str] = []
         self.urls: list[str] = []
+        self._audio: dict[str, tuple[int, bytearray]] = {}
         page.set_default_timeout(WAIT_MS)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._listen)
         page.on("request", lambda request: self.urls.append(request.url))
-        page.on("websocket", lambda socket: self.urls.append(socket.url))
+        page.on("websocket", self._watch)
+
+    def _watch(self, socket: WebSocket) -> None:
+        self.urls.append(socket.url)
+        socket.on("framereceived", self._take)
+
+    def _take(self, frame: str | bytes) -> None:
+        event: dict[str, Any] = json.loads(frame)
+        if event["type"] == "agent_response_audio_delta":
+            rate_hz: int = event["format"]["rate"]
+            pcm16 = base64.b64decode(event["delta"])
+            self._audio.setdefault(event["item_id"], (rate_hz, bytearray()))[1].extend(pcm16)
+
+    def generated(self, item_id: str) -> Samples:
+        """All audio of an item that came from the server, at the recording's rate."""
+        rate_hz, pcm16 = self._audio[item_id]
+        samples = np.frombuffer(bytes(pcm16), dtype="<i2") / 32768
+        resampled: Samples = soxr.resample(samples, rate_hz, RATE_HZ)
+        return resampled
 
     def _listen(self, said: ConsoleMessage) -> None:
         if said.type == "error":
@@ -165,6 +185,14 @@ class Visitor:
         found = self.page.locator(f".said-{role}:not(.is-open)", has_text=words).first
         await found.wait_for()
         return ((await found.locator(".heard").text_content()) or "").strip()
+
+    async def picture(self, name: str) -> None:
+        """Keeps what the page shows, once no colour is on its way any more."""
+        OUT.mkdir(exist_ok=True)
+        await self.page.wait_for_function(
+            "() => !document.getAnimations().some(each => /color/.test(each.transitionProperty))"
+        )
+        await self.page.screenshot(path=OUT / f"{name}.png")
 
     async def until(self, condition: str) -> None:
         """Waits for a JavaScript condition in which ``app`` is the page's conversation."""
@@ -255,6 +283,26 @@ class Recording:
         loud = _loud(self.agent, above_dbfs)
         windows = len(loud) if until_ms is None else until_ms * RATE_HZ // 1000 // _WINDOW_SAMPLES
         return _ms(int(np.count_nonzero(loud[:windows])))
+
+    def position_ms(self, generated: Samples, silent_ms: int) -> tuple[int, int]:
+        """How far into what was generated the agent had come when it fell silent.
+
+        Returns:
+            The earliest and the latest place; they differ where what was generated is itself silent there.
+        """
+        end = silent_ms * RATE_HZ // 1000
+        piece = self.agent[max(0, end - 2 * RATE_HZ // 5) : end]
+        size = len(generated) + len(piece)
+        product = np.fft.irfft(np.fft.rfft(generated, size) * np.fft.rfft(piece, size).conj(), size)
+        power = np.concatenate(([0.0], np.cumsum(np.square(generated))))
+        energy = power[len(piece) :] - power[: len(power) - len(piece)]
+        likeness = product[: len(energy)] / np.sqrt(np.maximum(energy, 1e-3) * np.sum(np.square(piece)))
+        best = int(np.argmax(likeness))
+        assert likeness[best] > 0.9, "what sounded is a part of what was generated"
+        come = best + len(piece)
+        louder = np.flatnonzero(_loud(generated[come:], -55.0))
+        pause = int(louder[0]) if len(louder) else len(generated[come:]) // _WINDOW_SAMPLES
+        return round(come * 1000 / RATE_HZ), round(come * 1000 / RATE_HZ) + _ms(pause)
 
     def pitch_hz(self) -> float:
         """The strongest frequency of what the agent said."""

@@ -107,3 +107,35 @@ async def test_after_the_page_interrupts_late_audio_is_refused_until_the_server_
             }"""
         )
     assert taken == [[False, True, False, True, False, True], [2]]
+
+
+async def test_audio_that_came_too_late_is_told_and_all_of_it_is_played(chromium: Browser) -> None:
+    async with serve("echo") as gateway, visitor(chromium) as user:
+        await user.visit(gateway.http_url)
+        late, played, total = await user.page.evaluate(
+            """async () => {
+              const { Sound } = await import(new URL('page/sound.js', document.baseURI));
+              const news = [];
+              let look = () => undefined;
+              const until = condition => new Promise(resolve => {
+                look = () => condition() && resolve();
+                look();
+              });
+              const played = () => Math.max(0, ...news.flatMap(each => each.positions ?? []).map(each => each.samples));
+              const sound = await Sound.open(each => { news.push(each); look(); });
+              const play = (length) => sound.play({
+                agentId: 'a', itemId: 'i', contentIndex: 0, rate: 24000, pcm: new Int16Array(length).fill(3000).buffer,
+              });
+              play(4800);
+              // All but what the resampler keeps until more comes: nothing is left to play, and the item is not over.
+              await until(() => played() >= 4784);
+              play(4800);
+              await until(() => played() >= 9584);
+              sound.endItem('i');
+              await until(() => played() === 9600);
+              await sound.context.close();
+              return [news.filter(each => each.type === 'late').length, played(), 9600];
+            }"""
+        )
+    assert late == 1, "its end, which also came after everything was played, is no gap"
+    assert played == total

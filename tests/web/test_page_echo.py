@@ -127,31 +127,27 @@ async def test_the_stop_button_empties_the_buffer_and_the_model_learns_what_was_
     assert abs(model.cuts_ms[0] - rendered_ms) <= LEDGER_ERROR_MS
 
 
-@pytest.mark.parametrize("with_what", ["space", "button"])
-async def test_push_to_talk(tmp_path: Path, with_what: str) -> None:
-    mic = microphone(tmp_path / "mic.wav", [0.2, SPEECH / "capital-of-japan.flac", 6.0])
+async def test_push_to_talk_with_the_space_bar_and_with_the_button(tmp_path: Path) -> None:
+    mic = microphone(tmp_path / "mic.wav", [0.2, SPEECH / "capital-of-japan.flac", 20.0])
     async with serve("echo") as gateway, browser(mic) as opened, visitor(opened) as user:
+        keys, mouse = user.page.keyboard, user.page.mouse
         await user.visit(gateway.http_url)
         await user.choose_turns("none")
-        if with_what == "space":
-            await user.page.keyboard.down("Space")
-        else:
-            await user.page.hover("#talk")
-            await user.page.mouse.down()
-        await user.until("app.sent.totalMs >= 1500")
-        if with_what == "space":
-            await user.page.keyboard.up("Space")
-        else:
-            await user.page.mouse.up()
-        sent_ms = await user.value("app.sent.totalMs")
-        assert f"[audio {sent_ms} ms]" == await user.caption("user", "audio")
-        assert await user.caption("assistant", "of audio") == f"You sent {sent_ms} ms of audio"
-        await user.phase("idle")
-        assert await user.value("app.sent.totalMs") == sent_ms, (
-            "nothing is sent while nobody holds the button"
-        )
+        await user.page.hover("#talk")
+        before_ms = 0
+        for is_by_key in (True, False):
+            await (keys.down("Space") if is_by_key else mouse.down())
+            await user.until(f"app.sent.totalMs >= {before_ms + 1000}")
+            await (keys.up("Space") if is_by_key else mouse.up())
+            sent_ms = await user.value("app.sent.totalMs")
+            turn_ms = sent_ms - before_ms
+            assert await user.caption("user", f"{turn_ms} ms") == f"[audio {turn_ms} ms]"
+            assert await user.caption("assistant", f"{turn_ms} ms") == f"You sent {turn_ms} ms of audio"
+            await user.phase("idle")
+            before_ms = await user.value("app.sent.totalMs")
+            assert before_ms == sent_ms, "nothing is sent while nobody holds the button"
         order = await user.value("[...app.captions.entries.values()].map(entry => entry.role)")
-        assert order == ["user", "assistant"]
+        assert order == ["user", "assistant", "user", "assistant"]
 
 
 async def test_a_refused_microphone_is_said_and_typing_goes_on(chromium: Browser) -> None:
@@ -163,6 +159,27 @@ async def test_a_refused_microphone_is_said_and_typing_goes_on(chromium: Browser
         )
         await user.type("hello")
         assert await user.caption("assistant", "hello") == "You said: hello"
+
+
+async def test_why_there_is_no_microphone_is_said(chromium: Browser) -> None:
+    reasons = {
+        "NotFoundError": "There is no microphone",
+        "NotReadableError": "Another program has the microphone",
+        "AbortError": "The microphone cannot be opened",
+    }
+    async with serve("echo") as gateway, visitor(chromium) as user:
+        await user.visit(gateway.http_url)
+        for error, words in reasons.items():
+            await user.page.evaluate(
+                """name => {
+                  navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', name));
+                }""",
+                error,
+            )
+            await user.page.click("#talk")
+            await user.page.get_by_role("alert").get_by_text(words).wait_for()
+            assert not await user.value("app.isMicOn")
+            assert await user.value("app.phase") == "idle"
 
 
 async def test_a_muted_microphone_is_told(tmp_path: Path) -> None:

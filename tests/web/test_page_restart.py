@@ -2,47 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
-
-import anyio
-import anyio.abc
 import pytest
 from playwright.async_api import Browser
 
-from .browser import ROOT, needs_chromium, visitor
+from .browser import needs_chromium, visitor
+from .served import free_port, server
 
 pytestmark = [pytest.mark.judge, pytest.mark.anyio, needs_chromium]
-
-SERVE = "from voicewire.cli.entry import run; run()"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@asynccontextmanager
-async def server(port: int) -> AsyncGenerator[anyio.abc.Process]:
-    """``voicewire serve`` in a process of its own; killed at the end, if it is not yet."""
-    command = [sys.executable, "-c", SERVE, "serve", "--model", "echo", "--port", str(port)]
-    process = await anyio.open_process(command, cwd=ROOT, stderr=subprocess.STDOUT)
-    try:
-        assert process.stdout is not None
-        said = b""
-        with anyio.fail_after(20):
-            while b"listening" not in said:
-                said += await process.stdout.receive()
-        yield process
-    finally:
-        with anyio.CancelScope(shield=True), suppress(ProcessLookupError):
-            process.kill()
-            await process.aclose()
 
 
 async def test_the_conversation_goes_on_after_the_server_was_killed_and_started_again(
@@ -68,7 +34,7 @@ async def test_the_conversation_goes_on_after_the_server_was_killed_and_started_
             assert await user.value("app.captions.history().map(entry => entry.text)") == said
             # The new process was told what had been said: a page that is loaded again hears it from there.
             await user.phase("idle")
-            await user.page.evaluate("sessionStorage.removeItem('voicewire.captions')")
+            await user.value("app.captions.clear()")
             await user.page.reload()
             await user.phase("idle")
             assert await user.value("app.captions.history().map(entry => entry.text)") == said

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from voicewire._version import __version__
-from voicewire.cli import demo, doctor, listing, say, serve, setup, talk, transcribe
+from voicewire.cli import demo, doctor, listing, replay, say, serve, setup, talk, transcribe
 from voicewire.cli.common import load_env_file
 
 app = typer.Typer(
@@ -46,6 +46,7 @@ app.command("transcribe")(transcribe.transcribe)
 app.command("models")(listing.models)
 app.command("voices")(listing.voices)
 app.command("providers")(listing.providers)
+app.command("replay")(replay.replay)
 app.command("demo", hidden=True)(demo.demo)
 
 

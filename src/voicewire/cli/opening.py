@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from voicewire.cli.common import console
 from voicewire.errors import ConfigError, UnsupportedError
@@ -13,13 +13,22 @@ if TYPE_CHECKING:
     from voicewire.models.model import RealtimeModel
 
 
-def make_model(name: str, *, brain: str | None = None, voice: str | None = None) -> RealtimeModel:
+def make_model(
+    name: str,
+    *,
+    brain: str | None = None,
+    voice: str | None = None,
+    record: Path | None = None,
+    record_audio: bool = True,
+) -> RealtimeModel:
     """Creates the model and, the first time it is the local one, says what its brain is.
 
     Args:
         name: As for ``create_model``.
         brain: A GGUF file or a base URL, for ``local`` only.
         voice: Checked against the voices that the model is known to have.
+        record: A file that the session's wire frames go into.
+        record_audio: Whether their audio goes into it too.
 
     Raises:
         UnknownModelError: No such model.
@@ -36,7 +45,10 @@ def make_model(name: str, *, brain: str | None = None, voice: str | None = None)
         _check_weights()
         if not brain:
             _show_notice_once()
-    model = create_model(name, brain=brain) if brain else create_model(name)
+    options: dict[str, Any] = {"brain": brain} if brain else {}
+    if record is not None:
+        options |= {"record": record, "record_audio": record_audio}
+    model = create_model(name, **options)
     known = _voices_of(model) if voice else ()
     if known and voice not in known:
         raise UnsupportedError(f"{model.name!r} has no voice {voice!r}; it has: {', '.join(known)}")

@@ -21,7 +21,7 @@ from voicewire.cli.serving import (
     TlsSelfSigned,
     gateway_settings,
     given_keys,
-    warm_up_of,
+    warm_up,
 )
 from voicewire.cli.watching import DrainS, Otel, Record, RecordDays, RecordMaxGb, watchers
 from voicewire.errors import ConfigError
@@ -84,7 +84,7 @@ def serve(
             tls=tls,
             observers=observers,
             recordings=recordings,
-            warm_up=warm_up_of(models),
+            warm_up=lambda: warm_up(models),
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -54,19 +55,13 @@ def given_keys(file: str | None) -> tuple[str, ...]:
     return tuple(_listed(get_settings().secret("api_keys")))
 
 
-def warm_up_of(models: Sequence[RealtimeModel]) -> Callable[[], None] | None:
-    """What loads those of the models that run in this process, and blocks meanwhile; None where none does."""
+def warm_up(models: Sequence[RealtimeModel]) -> list[Future[None]]:
+    """Starts to load those of the models that run in this process."""
     if not any(model.name == "local" for model in models):
-        return None
+        return []
     from voicewire.engine.local import LocalRealtimeModel
 
-    local = [model for model in models if isinstance(model, LocalRealtimeModel)]
-
-    def warm_up() -> None:
-        for loading in [model.preload() for model in local]:
-            loading.result()
-
-    return warm_up
+    return [model.preload() for model in models if isinstance(model, LocalRealtimeModel)]
 
 
 def gateway_settings(

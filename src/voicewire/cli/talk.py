@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from voicewire.models.model import RealtimeModel
     from voicewire.recording.recorder import SessionRecorder
 
+Record = Annotated[
+    Path | None, typer.Option(help="A file for the wire frames of both sides; see `voicewire replay`.")
+]
+RecordAudio = Annotated[
+    bool, typer.Option("--record-audio/--no-record-audio", help="Whether audio stays in that file.")
+]
+
 
 @command
 def talk(
@@ -45,6 +52,8 @@ def talk(
     speaker: Annotated[
         str | None, typer.Option(help="Number or part of the name; see `voicewire doctor`.")
     ] = None,
+    record: Record = None,
+    record_audio: RecordAudio = True,
 ) -> None:
     """Talk with a model: microphone and speaker, or a file."""
     from voicewire.agent.session import VoiceSession
@@ -55,10 +64,9 @@ def talk(
     from voicewire.events.session import SessionConfig
 
     _check_input(input_file)
-    chosen = make_model(model, brain=brain, voice=voice)
+    chosen = make_model(model, brain=brain, voice=voice, record=record, record_audio=record_audio)
     clock = MonotonicClock()
     source, sink = _edges(chosen, clock, input_file, microphone, speaker)
-    config = SessionConfig(voice=voice) if voice else None
     with Interrupts() as interrupts, ExitStack() as stack:
         observers: list[SessionObserver] = []
         if output is not None:
@@ -69,7 +77,7 @@ def talk(
             source=source,
             sink=sink,
             instructions=instructions,
-            config=config,
+            config=SessionConfig(voice=voice) if voice else None,
             observers=observers,
             clock=clock,
             ends_after_input=input_file is not None,
@@ -77,13 +85,15 @@ def talk(
         if input_file is None:
             console().print("Speak when you like; Ctrl-C ends the conversation.", style="dim")
         interrupts.run(session.run)
-    if output is not None:
-        _name_files(output)
+    _name_files(output, record)
 
 
-def _name_files(folder: Path) -> None:
-    files = "conversation.wav, timeline.html, timeline.png, events.jsonl"
-    console().print(f"Written to {folder}: {files}", soft_wrap=True)
+def _name_files(folder: Path | None, record: Path | None) -> None:
+    if folder is not None:
+        files = "conversation.wav, timeline.html, timeline.png, events.jsonl"
+        console().print(f"Written to {folder}: {files}", soft_wrap=True)
+    if record is not None:
+        console().print(f"Recorded to {record}; see it with: voicewire replay {record}", soft_wrap=True)
 
 
 def _check_input(path: Path | None) -> None:

@@ -83,6 +83,7 @@ class FrontEnd(AgentLink):
         self._model: RealtimeModel | None = None
         self._speaks_tutorial = False
         self._session: ResumableSession | None = None
+        self._client_code = 0
         self._in_use = anyio.Event()
         self._free = anyio.Event()
 
@@ -221,6 +222,7 @@ class FrontEnd(AgentLink):
         self.line.finish(SessionEnd(NORMAL, reason, cause="resumed_elsewhere"))
 
     def _ends(self, end: SessionEnd) -> None:
+        self._client_code = end.client_code
         if self._session is None or end.cause != "client_left":
             super()._ends(end)
 
@@ -235,9 +237,13 @@ class FrontEnd(AgentLink):
         session, house = self._session, self.house
         if session is None or self.agent is None:
             return
-        is_full = house.admission.waiting_count >= house.settings.max_waiting_sessions
-        if self.agent.is_running and not is_full and not house.admission.is_draining:
-            session.leave(house.settings, house.admission)
+        settings, admission = house.settings, house.admission
+        # A closed tab says goodbye, as a reload does, and only a reload is back in a moment.
+        grace_s = min(settings.closed_grace_s, settings.resume_grace_s)
+        grace_s = grace_s if self._client_code else settings.resume_grace_s
+        is_full = admission.waiting_count >= settings.max_waiting_sessions
+        if self.agent.is_running and grace_s and not is_full and not admission.is_draining:
+            session.leave(grace_s, admission)
             return
         with anyio.CancelScope(shield=True):
             await session.end()

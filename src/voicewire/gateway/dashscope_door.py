@@ -6,9 +6,8 @@ import secrets
 from typing import Final
 from urllib.parse import parse_qs
 
-import anyio
-
 from voicewire.gateway.doors import Door
+from voicewire.gateway.first_frame import fault_of, first_frame
 from voicewire.gateway.observe import SessionFacts
 from voicewire.gateway.session import GatewaySession
 from voicewire.gateway.socket import ClientGone, ClientSocket, Scope
@@ -61,15 +60,17 @@ class DashScopeDoor(Door):
         watched = house.watched(_fitting(model, codec.family), facts, lambda: session.told)
         await session.run(watched, config)
 
-    @staticmethod
-    async def _family(socket: _DoorSocket, by_name: Family) -> Family:
-        with anyio.move_on_after(FIRST_FRAME_TIMEOUT_S):
-            return family_of_frame(await socket.peek()) or by_name
-        return by_name
+    async def _family(self, socket: _DoorSocket, by_name: Family) -> Family:
+        frame = await first_frame(socket, self.house, FIRST_FRAME_TIMEOUT_S)
+        if frame is None:
+            return by_name
+        socket.put_back(frame)
+        # What may not be read is refused by the session, in the words of the wire.
+        return by_name if fault_of(frame, self.house) else family_of_frame(frame) or by_name
 
 
 class _DoorSocket(ClientSocket):
-    """A client's socket whose first message can be looked at, and that closes after the goodbye.
+    """A client's socket that can be given back a message, and that closes after the goodbye.
 
     Args:
         socket: The accepted socket.
@@ -82,10 +83,9 @@ class _DoorSocket(ClientSocket):
         self._first: Frame | None = None
         self.visit = socket.visit
 
-    async def peek(self) -> Frame:
-        """The first message, which stays to be received."""
-        self._first = await self._socket.receive()
-        return self._first
+    def put_back(self, frame: Frame) -> None:
+        """Lets a message be received once more."""
+        self._first = frame
 
     async def receive(self) -> Frame:
         """The next message."""

@@ -10,11 +10,12 @@ import msgspec
 from voicewire.errors import RemoteProtocolError
 from voicewire.events.session import SessionConfig
 from voicewire.gateway.doors import Door
+from voicewire.gateway.first_frame import dismiss, fault_of, first_frame
 from voicewire.gateway.observe import SessionFacts, new_session_id
 from voicewire.gateway.session import GatewaySession
 from voicewire.gateway.socket import ClientGone, ClientSocket, Scope
+from voicewire.models.gemini import GeminiRealtimeModel
 from voicewire.models.model import RealtimeModel
-from voicewire.protocols.codec import Frame
 from voicewire.protocols.gemini.server import GeminiServerCodec
 from voicewire.protocols.gemini.server_requests import is_noise, read_first
 from voicewire.protocols.gemini.setup import ClientSetup
@@ -54,7 +55,13 @@ class GeminiDoor(Door):
             return
         model = self.model_for(socket, setup.config.model)
         config = _fitted(setup.config, model)
-        codec = GeminiServerCodec(msgspec.structs.replace(setup, config=config))
+        # Settings that only this wire has mean nothing to models of another one.
+        passes_settings = isinstance(model, GeminiRealtimeModel)
+        codec = GeminiServerCodec(
+            msgspec.structs.replace(setup, config=config), passes_settings=passes_settings
+        )
+        if not passes_settings:
+            config = msgspec.structs.replace(config, extra={})
         house = self.house
         session = GatewaySession(socket, codec, house.settings, house.admission, observer=house.observer)
         facts = SessionFacts(door=self.name, model=model.name, session_id=new_session_id())
@@ -62,21 +69,22 @@ class GeminiDoor(Door):
 
     async def _first(self, socket: ClientSocket) -> ClientSetup | None:
         """The client's setup; None when it was refused."""
-        frame: Frame | None = None
-        with anyio.move_on_after(SETUP_TIMEOUT_S):
-            frame = await socket.receive()
-            while is_noise(frame):
-                frame = await socket.receive()
+        until_s = anyio.current_time() + SETUP_TIMEOUT_S
+        frame = await first_frame(socket, self.house, SETUP_TIMEOUT_S)
+        while frame is not None and is_noise(frame):
+            frame = await first_frame(socket, self.house, max(0.0, until_s - anyio.current_time()))
         if frame is None:
-            await socket.close(_POLICY, "no setup came in time")
+            await dismiss(socket, self.house, _POLICY, "no setup came in time", cause="no_session")
             return None
+        fault = fault_of(frame, self.house)
         try:
-            if len(frame) > self.house.settings.max_message_bytes:
-                raise RemoteProtocolError(f"the setup has {len(frame)} bytes, which is too much")
-            return read_first(frame)
+            if not fault:
+                return read_first(frame)
         except RemoteProtocolError as error:
-            await socket.close(_INVALID_ARGUMENT, f"Request contains an invalid argument: {error}")
-            return None
+            fault = str(error)
+        reason = f"Request contains an invalid argument: {fault}"
+        await dismiss(socket, self.house, _INVALID_ARGUMENT, reason, cause="invalid_setup")
+        return None
 
 
 def _fitted(config: SessionConfig, model: RealtimeModel) -> SessionConfig:

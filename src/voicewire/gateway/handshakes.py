@@ -20,6 +20,9 @@ from voicewire.gateway.visit import Visit
 
 _UNFINISHED = (h11.IDLE, h11.SEND_BODY)
 _TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_STOPPING = (
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+)
 
 
 class TimedHttpProtocol(H11Protocol):
@@ -65,6 +68,14 @@ class TimedHttpProtocol(H11Protocol):
         if not self.transport.is_closing():
             self.transport.resume_reading()
             super().handle_websocket_upgrade(event)
+
+    def shutdown(self) -> None:
+        """Ends the connection as the server stops; a handshake that waits for its turn is refused."""
+        if self._is_upgrade and not self.transport.is_closing():
+            self.transport.write(_STOPPING)
+            self.transport.close()
+        elif not self._is_upgrade:
+            super().shutdown()
 
     def on_response_complete(self) -> None:
         """Lets the next request have its own time."""

@@ -173,6 +173,8 @@ def duration_s(append: AppendAudio) -> float:
 
 _MARKS: Final = re.compile(r'["\[\]{}]')
 _PIECE_CHARS: Final = 16 * 1024
+_LARGE_CHARS: Final = 1024 * 1024
+"""What is no object is passed over, or refused after it was read; reading this much of it takes milliseconds."""
 _DEEP: Final = "the message is nested too deeply, or holds too many values"
 
 
@@ -189,6 +191,8 @@ def json_fault(frame: str | bytes, settings: GatewaySettings) -> str:
         frame = frame.decode("latin-1")
     if len(frame) <= 2 * settings.max_json_depth:
         return ""
+    if len(frame) > _LARGE_CHARS and frame[:_PIECE_CHARS].lstrip()[:1] != "{":
+        return "a message of this size has to be a JSON object"
     openings = _count(frame, "{", settings.max_json_values) + _count(frame, "[", settings.max_json_values)
     if openings <= settings.max_json_depth and len(frame) <= settings.max_json_values:
         return ""

@@ -29,6 +29,9 @@ POLICY = 1008
 INTERNAL = 1011
 TRY_LATER = 1013
 _ABNORMAL = 1006
+_SAID_NOTHING = frozenset({1005, _ABNORMAL})
+"""What ASGI servers report where no close frame came."""
+_WHY_WAIT_S = 0.5
 _ROUND = 8
 """Frames of one client that are handled before the others have their turn."""
 _VIOLATIONS = frozenset({1002, 1003, 1007, 1008, 1009, 1010})
@@ -46,6 +49,8 @@ class SessionEnd:
     """The client does not read: what still waits for it is thrown away."""
     cause: str = "ended"
     """Why, as a code for the log."""
+    client_code: int = 0
+    """The close code that the client sent; 0 when it sent none: a lost network says nothing."""
 
 
 _FAULT = SessionEnd(INTERNAL, "internal error", cause="internal_error")
@@ -228,6 +233,8 @@ class ClientLine:
                 traffic.sent_frames += 1
                 traffic.sent_bytes += len(frame)
         except ClientGone as gone:
+            # Whoever reads learns why the client left, unless a slow model keeps it from reading so far.
+            await anyio.sleep(_WHY_WAIT_S)
             self.finish(_left(gone))
 
     async def _watch_for_drain(self) -> None:
@@ -268,4 +275,5 @@ def _left(gone: ClientGone) -> SessionEnd:
     if gone.code in _VIOLATIONS:
         reason = "the client broke the protocol"
         return SessionEnd(gone.code, reason, is_client_gone=True, cause="protocol_error")
-    return SessionEnd(NORMAL, is_client_gone=True, cause="client_left")
+    sent = 0 if gone.code in _SAID_NOTHING else gone.code
+    return SessionEnd(NORMAL, is_client_gone=True, cause="client_left", client_code=sent)

@@ -236,6 +236,14 @@ class _Gauges(Collector):
             "1 while the server takes no more sessions",
             value=int(admission.is_draining),
         )
+        yield GaugeMetricFamily(
+            "voicewire_warming", "1 while models are being loaded", value=int(admission.is_warming)
+        )
+        yield GaugeMetricFamily(
+            "voicewire_sessions_waiting",
+            "Sessions that wait for their client to come back",
+            value=admission.waiting_count,
+        )
         frames = CounterMetricFamily("voicewire_frames", "WebSocket messages", labels=("direction",))
         frames.add_metric(("in",), traffic.received_frames)
         frames.add_metric(("out",), traffic.sent_frames)

@@ -12,6 +12,7 @@ import anyio
 
 from voicewire.agent.agent import RealtimeAgent
 from voicewire.agent.memory import exported
+from voicewire.clock import NS_PER_S, Clock, MonotonicClock
 from voicewire.errors import InvalidEventError
 from voicewire.events.base import EventBase
 from voicewire.events.items import ContentPart, Item, Role
@@ -24,7 +25,6 @@ from voicewire.events.server import (
 )
 from voicewire.gateway.admission import Admission
 from voicewire.gateway.limits import Meter
-from voicewire.gateway.settings import GatewaySettings
 from voicewire.models.model import RealtimeModel
 from voicewire.ownership import TaskOwner
 
@@ -138,9 +138,18 @@ class ResumableSession:
         table: Where it can be found by its token.
         connection: The front end's.
         meter: What it has used so far.
+        clock: Tells how long it has waited.
     """
 
-    def __init__(self, bond: Bond, table: ResumeTable, connection: Connection, meter: Meter) -> None:
+    def __init__(
+        self,
+        bond: Bond,
+        table: ResumeTable,
+        connection: Connection,
+        meter: Meter,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
         self.bond = bond
         self.meter = meter
         self.agent: RealtimeAgent | None = None
@@ -149,6 +158,7 @@ class ResumableSession:
         self.connection: Connection | None = connection
         """None while it waits for its client."""
         self._table = table
+        self._clock = clock or MonotonicClock()
         self._waiter = TaskOwner("resumable session")
         self._began = anyio.Event()
         self._is_over = False
@@ -173,10 +183,10 @@ class ResumableSession:
 
     # ------------------------------------------------------------------ connections
 
-    def leave(self, settings: GatewaySettings, admission: Admission) -> None:
-        """The connection is gone: the agent falls silent and waits."""
+    def leave(self, grace_s: float, admission: Admission) -> None:
+        """The connection is gone: the agent falls silent and waits so long."""
         self.connection = None
-        self._waiter.start(self._wait(settings.resume_grace_s, admission), name="wait for the client")
+        self._waiter.start(self._wait(grace_s, admission), name="wait for the client")
 
     async def move_to(self, connection: Connection, grace_s: float) -> None:
         """Goes on in another connection, and tells it what was said so far."""
@@ -207,13 +217,17 @@ class ResumableSession:
 
     async def _wait(self, grace_s: float, admission: Admission) -> None:
         with admission.waiting():
-            with anyio.move_on_after(grace_s):
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._keep_silent, tasks.cancel_scope)
-                    await admission.draining.wait()
-                    tasks.cancel_scope.cancel()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._keep_silent, tasks.cancel_scope)
+                tasks.start_soon(self._lose_patience, grace_s, tasks.cancel_scope)
+                await admission.draining.wait()
+                tasks.cancel_scope.cancel()
             if not self._is_moving:
                 await self.end()
+
+    async def _lose_patience(self, grace_s: float, waiting: anyio.CancelScope) -> None:
+        await self._clock.sleep_until_ns(self._clock.now_ns() + round(grace_s * NS_PER_S))
+        waiting.cancel()
 
     async def _keep_silent(self, waiting: anyio.CancelScope) -> None:
         """Nobody listens: what the agent begins to say, after a tool's result for instance, is not to be heard."""

@@ -9,6 +9,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import Any
@@ -43,7 +44,7 @@ class GatewayServer(uvicorn.Server):
         on_ready: Called with the server's URL when connections are taken.
         handles_signals: Whether SIGTERM and SIGINT stop it (only in the main thread).
         tls: Certificate to serve with; without one it speaks plain HTTP and WebSocket.
-        warm_up: Loads the models, in a thread, once connections are taken; ``/readyz`` waits for it.
+        warm_up: Starts to load models, in threads of their own; ``/readyz`` waits for what it returns.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class GatewayServer(uvicorn.Server):
         on_ready: Callable[[str], None] = lambda _: None,
         handles_signals: bool = True,
         tls: TlsFiles | None = None,
-        warm_up: Callable[[], None] | None = None,
+        warm_up: Callable[[], Iterable[Future[None]]] = tuple,
     ) -> None:
         settings: GatewaySettings = app.state.settings
         config = uvicorn.Config(
@@ -82,6 +83,7 @@ class GatewayServer(uvicorn.Server):
         self._on_ready = on_ready
         self._handles_signals = handles_signals
         self._warm_up = warm_up
+        self._loading: list[Future[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining: anyio.CancelScope | None = None
 
@@ -89,23 +91,26 @@ class GatewayServer(uvicorn.Server):
         """Starts to take connections and says so."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets=sockets)
+        # Not earlier: it would take its share of the time until connections are taken.
+        self._loading = list(self._warm_up())
+        admission: Admission = self._app.state.admission
+        admission.is_warming = bool(self._loading)
         if self._handles_signals:
             _freeze()
         self._on_ready(self.url)
 
     async def main_loop(self) -> None:
-        """Runs until it is told to stop, and warms up meanwhile."""
+        """Runs until it is told to stop; notes when all is loaded."""
         async with anyio.create_task_group() as tasks:
-            if self._warm_up is not None:
-                tasks.start_soon(self._load, self._warm_up)
+            tasks.start_soon(self._wait_until_warm)
             await super().main_loop()
             tasks.cancel_scope.cancel()
 
-    async def _load(self, warm_up: Callable[[], None]) -> None:
+    async def _wait_until_warm(self) -> None:
         admission: Admission = self._app.state.admission
-        admission.is_warming = True
         try:
-            await anyio.to_thread.run_sync(warm_up, abandon_on_cancel=True)
+            for loading in self._loading:
+                await asyncio.shield(asyncio.wrap_future(loading))
         except VoicewireError as error:
             # Whoever asks for the model is told so; other models are served meanwhile.
             _LOG.warning("a model could not be loaded", extra={"reason": str(error)})
@@ -169,7 +174,7 @@ def serve(
     tls: TlsFiles | None = None,
     observers: Iterable[GatewayObserver] = (),
     recordings: Recordings | None = None,
-    warm_up: Callable[[], None] | None = None,
+    warm_up: Callable[[], Iterable[Future[None]]] = tuple,
 ) -> None:
     """Serves until SIGTERM or SIGINT, drains, and returns.
 
@@ -182,7 +187,7 @@ def serve(
         tls: Certificate to serve with.
         observers: Told of what happens, besides the metrics.
         recordings: Where sessions are recorded; opened and closed here.
-        warm_up: Loads the models, in a thread, once connections are taken; ``/readyz`` waits for it.
+        warm_up: Starts to load models, in threads of their own; ``/readyz`` waits for what it returns.
 
     Raises:
         ConfigError: The host is not this machine's own and there are no keys; the port is in use.

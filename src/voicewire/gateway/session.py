@@ -22,6 +22,7 @@ from voicewire.events.model import (
 )
 from voicewire.events.session import SessionConfig
 from voicewire.gateway.admission import Admission
+from voicewire.gateway.fitting import fitting_command, fitting_config
 from voicewire.gateway.limits import LimitHit
 from voicewire.gateway.line import INTERNAL, NORMAL, TRY_LATER, ClientLine, SessionEnd
 from voicewire.gateway.observe import GatewayObserver
@@ -73,9 +74,10 @@ class GatewaySession:
 
     async def _talk(self, model: RealtimeModel, config: SessionConfig) -> SessionEnd:
         try:
-            async with model.open(config=config) as connection:
+            async with model.open(config=fitting_config(config, model)) as connection:
                 return await self._line.pump(
-                    lambda _: self._relay_commands(connection), lambda _: self._relay_events(connection)
+                    lambda _: self._relay_commands(connection, model),
+                    lambda _: self._relay_events(connection),
                 )
         except VoicewireError as error:
             return self._failed(error)
@@ -85,14 +87,14 @@ class GatewaySession:
             self._report("server_error", "internal_error", "the server failed; its log says why")
             return SessionEnd(INTERNAL, "internal error", cause="internal_error")
 
-    async def _relay_commands(self, connection: RealtimeConnection) -> None:
+    async def _relay_commands(self, connection: RealtimeConnection, model: RealtimeModel) -> None:
         while True:
             frame = await self._line.receive(self._refuse)
             commands = self._codec.receive(frame)
             self._line.put(self._codec.data_to_send())
             for command in commands:
                 self._line.heard(command)
-                await self._send(connection, command)
+                await self._send(connection, fitting_command(command, model))
 
     async def _send(self, connection: RealtimeConnection, command: Command) -> None:
         try:

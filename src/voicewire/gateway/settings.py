@@ -58,7 +58,9 @@ class GatewaySettings(BaseModel):
     max_json_values: int = Field(default=50_000, ge=1000)
     """Objects, arrays and commas in one JSON message; more is refused before it is read."""
     resume_grace_s: float = Field(default=30.0, ge=0)
-    """How long a session of the agent door that asked for it waits for its client; 0 never waits."""
+    """How long a session of the agent door that asked for it waits for a client that was lost; 0 never waits."""
+    closed_grace_s: float = Field(default=4.0, ge=0)
+    """The same for a client that closed its connection, which a closed tab does, and a reload; 0 never waits."""
     max_waiting_sessions: int = Field(default=64, ge=0)
     """Sessions that may wait for their clients at a time; one more ends at once."""
 

@@ -19,6 +19,7 @@ ABORT_EXTENSION = "voicewire.abort"
 """Key of an ASGI extension, ``{"abort": callable}``: cuts the TCP connection without a closing handshake."""
 
 _MAX_REASON_BYTES = 123
+_NORMAL = 1000
 _NO_STATUS = 1005
 _ABNORMAL = 1006
 
@@ -48,7 +49,7 @@ class ClientSocket:
             ClientGone: The client left before it was complete.
         """
         if (await self._receive())["type"] != "websocket.connect":
-            raise ClientGone
+            raise self._gone(_ABNORMAL)
         await self._send_message({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
 
     async def refuse(self, status: int, body: object, headers: tuple[tuple[str, str], ...] = ()) -> None:
@@ -77,7 +78,7 @@ class ClientSocket:
         """
         message = await self._receive()
         if message["type"] != "websocket.receive":
-            raise ClientGone(message.get("code") or _ABNORMAL)
+            raise self._gone(message.get("code") or _ABNORMAL)
         text: str | None = message.get("text")
         return text if text is not None else message["bytes"]
 
@@ -107,12 +108,18 @@ class ClientSocket:
         extension["abort"]()
         return True
 
+    def _gone(self, code: int) -> ClientGone:
+        """Notes that the client left, unless something else ended its session before."""
+        if not self.visit.cause:
+            self.visit.code, self.visit.cause = _NORMAL, "client_left"
+        return ClientGone(code)
+
     async def _send_message(self, message: Message) -> None:
         try:
             await self._send(message)
         except OSError as error:
             # The ASGI specification: sending to a client that is gone raises an OSError.
-            raise ClientGone from error
+            raise self._gone(_ABNORMAL) from error
 
 
 def sendable_code(code: int) -> int:

@@ -27,6 +27,8 @@ def _without_traceback_of_bad_text(record: logging.LogRecord) -> bool:
 _LOG.addFilter(_without_traceback_of_bad_text)
 
 
+_NORMAL: Final = 1000
+_NO_STATUS: Final = 1005
 _FRAMES_A_TURN: Final = 16
 """Frames of one connection before the others have their turn; a microphone sends one in a hundred turns."""
 _FIRST_SLICE_BYTES: Final = 256
@@ -77,7 +79,14 @@ class AbortableWebSocketProtocol(WebSocketsSansIOProtocol):
         return message
 
     async def send(self, message: Any) -> None:
-        """Sends one message of the application."""
+        """Sends one message of the application.
+
+        Raises:
+            OSError: The connection is over; uvicorn calls it a fault of the application when a client that broke
+                the protocol was sent a close frame that the application does not know of yet.
+        """
+        if self.close_sent and self.handshake_complete:
+            raise ConnectionResetError("the connection is over")
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
             # A refused handshake is answered. Without this, uvicorn logs each as a fault of the application.
@@ -104,6 +113,13 @@ class AbortableWebSocketProtocol(WebSocketsSansIOProtocol):
         """Takes a binary frame."""
         self._frames += 1
         super().handle_bytes(event)
+
+    def handle_close(self, event: Any) -> None:
+        """Takes a close frame; one without a code, as ``close()`` of a browser sends it, is a normal one."""
+        received = self.conn.close_rcvd
+        if not self.close_sent and received is not None and received.code == _NO_STATUS:
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": _NORMAL, "reason": ""})
+        super().handle_close(event)
 
     def _parse(self) -> None:
         self._has_turn = False

@@ -213,6 +213,16 @@ export class App {
     void this.sound?.then((sound) => sound.forget());
   }
 
+  /** Voice, instructions or turn-taking changed. */
+  reconfigure() {
+    this.link.update();
+    if (this.settings.isManual) {
+      // The server no longer listens for the end of a turn, so it will not tell it.
+      this.talk.forsakeTurn();
+    }
+    this.refresh();
+  }
+
   /** The model changed: the next session is another one that knows what was said. */
   async restart() {
     if (this.link.state === "off") {
@@ -259,7 +269,8 @@ export class App {
       this.timeline.end("user", now());
     }
     if (state === "off" || state === "locked") {
-      this.waiters.splice(0).forEach((waiter) => waiter.reject(new Error(detail || "The conversation was ended.")));
+      const usual = state === "locked" ? "This server needs a key." : "The conversation was ended.";
+      this.waiters.splice(0).forEach((waiter) => waiter.reject(new Error(detail || usual)));
       if (this.isMicOn) {
         this.closeMic();
       }

@@ -180,7 +180,7 @@ export class Captions {
     const field = make("input", "");
     field.type = "text";
     field.required = true;
-    field.placeholder = "result, where no program gives one";
+    field.placeholder = "type its result";
     field.setAttribute("aria-label", `Result of ${name}`);
     const send = make("button", "quiet", "Return it");
     send.type = "submit";
@@ -272,6 +272,17 @@ export class Captions {
       }
     }
     this.save();
+  }
+
+  /** Nothing more comes of what the user was saying. */
+  finishUser() {
+    for (const entry of this.entries.values()) {
+      if (entry.role === "user" && visible(entry) === "") {
+        this.remove(entry.id);
+      } else if (entry.role === "user") {
+        this.finish(entry);
+      }
+    }
   }
 
   /**

@@ -56,6 +56,15 @@ export class Conversation {
     this.openTools.clear();
   }
 
+  /** The turn that the user has begun will not be ended by the server. */
+  forsakeTurn() {
+    if (this.isUserSpeaking) {
+      this.isUserSpeaking = false;
+      this.timeline.end("user", this.now());
+      this.captions.finishUser();
+    }
+  }
+
   /** @param {ServerEvent} event */
   take(event) {
     switch (event.type) {

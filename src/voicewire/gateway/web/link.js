@@ -13,7 +13,10 @@ import { parseEvent } from "./protocol.js";
 import * as store from "./store.js";
 
 const FIRST_PAUSE_MS = 300;
-const LONGEST_PAUSE_MS = 8000;
+const LONGEST_PAUSE_MS = 1800;
+/** After so many attempts, about a minute, the server is not only being restarted. */
+const PATIENT_ATTEMPTS = 36;
+const PATIENT_PAUSE_MS = 8000;
 /** A model on the server's own machine may have to be loaded first. */
 const OPEN_TIMEOUT_MS = 45000;
 /** After the end of a session its socket's close says whether the server went away; it is waited for this long. */
@@ -222,7 +225,7 @@ export class Link {
     try {
       const answer = await fetch("page/config.json", { headers: authorization(), cache: "no-store" });
       if (answer.status === 401) {
-        this.turn("locked", "This server needs an API key.");
+        this.turn("locked", "");
         return false;
       }
     } catch {
@@ -236,7 +239,8 @@ export class Link {
    * @param {string} reason
    */
   retry(reason) {
-    const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.attempt) * (0.75 + Math.random() / 4);
+    const longest = this.attempt < PATIENT_ATTEMPTS ? LONGEST_PAUSE_MS : PATIENT_PAUSE_MS;
+    const pause = Math.min(longest, FIRST_PAUSE_MS * 2 ** this.attempt) * (0.75 + Math.random() / 4);
     this.attempt += 1;
     this.timer = setTimeout(() => this.connect(), pause);
     this.turn("waiting", reason);

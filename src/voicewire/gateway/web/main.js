@@ -36,8 +36,7 @@ const settings = new Settings({
     void app.restart();
   },
   onChange: () => {
-    app.link.update();
-    showPhase(app.phase);
+    app.reconfigure();
   },
 });
 
@@ -73,7 +72,11 @@ function showPhase(phase) {
  */
 function showLevel(level, who) {
   const part = Math.max(0, Math.min(1, 1 - level / QUIETEST_DBFS));
-  need(who === "user" ? "mic-level" : "agent-level", HTMLElement).setAttribute("aria-valuenow", (10 * part).toFixed(0));
+  const meter = need(who === "user" ? "mic-level" : "agent-level", HTMLElement);
+  const shown = (10 * part).toFixed(0);
+  if (meter.getAttribute("aria-valuenow") !== shown) {
+    meter.setAttribute("aria-valuenow", shown);
+  }
   document.body.style.setProperty(who === "user" ? "--user-level" : "--agent-level", part.toFixed(3));
 }
 
@@ -83,9 +86,10 @@ function showTrouble(text) {
   need("trouble-text", HTMLElement).textContent = text;
 }
 
-/** @param {string} why */
+/** @param {string} why empty for the usual reason */
 function askForKey(why) {
-  need("key-why", HTMLElement).textContent = store.read("key") === "" ? why : `${why} The one you gave was not accepted.`;
+  const usual = store.read("key") === "" ? "Whoever runs the server can give you one." : "The key you gave was not accepted.";
+  need("key-why", HTMLElement).textContent = why || usual;
   if (!keyDialog.open) {
     keyDialog.showModal();
   }
@@ -96,7 +100,7 @@ async function loadConfig() {
     try {
       const answer = await fetch("page/config.json", { headers: authorization(), cache: "no-store" });
       if (answer.status === 401) {
-        askForKey("This server needs an API key.");
+        askForKey("");
         return;
       }
       if (answer.ok) {
