@@ -15,7 +15,7 @@ from voicewire.speech.backoff import wait_before
 from voicewire.speech.callbacks import AsrCallbacks
 from voicewire.speech.config import ModelstudioAsrConfig, refuse_unless
 from voicewire.speech.file_stream import FILE_RATE_HZ
-from voicewire.speech.modelstudio_link import LinkKeeper, TaskLink, new_task
+from voicewire.speech.modelstudio_link import LinkKeeper, TaskLink, both_ways, new_task
 from voicewire.speech.preprocess import AudioStep
 from voicewire.speech.replay import ReplayBuffer
 from voicewire.speech.results import AudioDropped, RecognitionEvent, Reconnected, SpokenWord
@@ -241,26 +241,8 @@ class _Run:
         await self._client._tell_reconnect(self._session, event)
 
     async def _both_ways(self, link: TaskLink) -> None:
-        failure: VoicewireError | None = None
         self._is_finished = False
-        async with anyio.create_task_group() as tasks:
-
-            async def send() -> None:
-                nonlocal failure
-                try:
-                    await self._send(link)
-                except VoicewireError as error:
-                    failure = failure or error
-                    tasks.cancel_scope.cancel()
-
-            tasks.start_soon(send)
-            try:
-                await self._receive(link)
-            except VoicewireError as error:
-                failure = error
-            tasks.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
+        await both_ways(lambda: self._send(link), lambda: self._receive(link))
 
     async def _send(self, link: TaskLink) -> None:
         again = self._replay.audio()

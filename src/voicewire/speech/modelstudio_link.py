@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
@@ -303,3 +303,32 @@ def failure_of(event: TaskFailed) -> VoicewireError:
 
 def _weight(event: TaskEvent) -> int:
     return len(event.data) if isinstance(event, SpokenAudio) else 256
+
+
+async def both_ways(send: Callable[[], Awaitable[None]], receive: Callable[[], Awaitable[None]]) -> None:
+    """Sends and receives at once, until everything is received or one of them fails.
+
+    Raises:
+        VoicewireError: The first failure, bare; the other direction is cancelled.
+
+    Cancellation: both directions end.
+    """
+    failure: VoicewireError | None = None
+    async with anyio.create_task_group() as tasks:
+
+        async def send_guarded() -> None:
+            nonlocal failure
+            try:
+                await send()
+            except VoicewireError as error:
+                failure = failure or error
+                tasks.cancel_scope.cancel()
+
+        tasks.start_soon(send_guarded)
+        try:
+            await receive()
+        except VoicewireError as error:
+            failure = error
+        tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure

@@ -12,7 +12,7 @@ from voicewire.speech.audio_out import sound_format
 from voicewire.speech.backoff import wait_before
 from voicewire.speech.callbacks import TtsCallbacks
 from voicewire.speech.config import ModelstudioTtsConfig, refuse_unless
-from voicewire.speech.modelstudio_link import LinkKeeper, TaskLink, new_task
+from voicewire.speech.modelstudio_link import LinkKeeper, TaskLink, both_ways, new_task
 from voicewire.speech.results import WordBoundary
 from voicewire.speech.tts import Mouth, Script, TtsClient, TtsSession
 from voicewire.transport.options import Wrap
@@ -166,26 +166,8 @@ class _Run:
             await self._client._opened(self._session)
 
     async def _both_ways(self, link: TaskLink) -> None:
-        failure: VoicewireError | None = None
         self._is_finished = False
-        async with anyio.create_task_group() as tasks:
-
-            async def send() -> None:
-                nonlocal failure
-                try:
-                    await self._send(link)
-                except VoicewireError as error:
-                    failure = failure or error
-                    tasks.cancel_scope.cancel()
-
-            tasks.start_soon(send)
-            try:
-                await self._receive(link)
-            except VoicewireError as error:
-                failure = error
-            tasks.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
+        await both_ways(lambda: self._send(link), lambda: self._receive(link))
 
     async def _send(self, link: TaskLink) -> None:
         if self._client._kind == "sambert":
