@@ -23,7 +23,7 @@ from benchmarks.density_load import Load, Result
 GOAL_SESSIONS = 100
 GOAL_P99_MS = 5.0
 LIMIT_P99_MS = 20.0
-STEPS = (100, 150, 200, 250, 300, 350, 400, 450, 500, 600, 700, 800, 900, 1000, 1200)
+STEPS = (*range(20, 200, 20), *range(200, 300, 25), *range(300, 500, 50), *range(500, 1300, 100))
 RELAY_CORE = 1
 LOAD_CORE = 0
 

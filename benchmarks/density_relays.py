@@ -1,19 +1,26 @@
 """What stands between clients and the provider in the density benchmark; one process each.
 
 ``gateway`` is Voicewire's own, its OpenAI wire in and its ``openai:`` model out. ``websockets`` and ``picows`` pass
-frames on without looking at them: the floor of any relay on that library.
+frames on without looking at them: the floor of any relay on that library. ``litellm`` is the proxy of that name, a
+public gateway; it is not among our dependencies, so ``LITELLM`` names its command in an environment of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
+import tempfile
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
 from typing import Any
 
 import picows
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest
+
+from benchmarks.density_load import KEY
 
 MAX_SESSIONS = 5000
 
@@ -146,10 +153,45 @@ def run_picows(provider_url: str) -> None:
     uvloop.run(main())
 
 
+_LITELLM_SETTINGS = """
+model_list:
+  - model_name: bench
+    litellm_params: {model: openai/bench, api_base: os.environ/BENCH_BASE, api_key: sk-loopback}
+"""
+
+
+def run_litellm(provider_url: str) -> None:
+    """The proxy of LiteLLM, in this process."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = Path(tempfile.mkdtemp()) / "litellm.yaml"
+    config.write_text(_LITELLM_SETTINGS, encoding="utf-8")
+    settings = {
+        "BENCH_BASE": provider_url.replace("ws://", "http://") + "/v1",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_MASTER_KEY": KEY,
+    }
+    if (
+        not os.fork()
+    ):  # the child waits and says so; the parent is the process whose CPU and memory are measured
+        while socket.socket().connect_ex(("127.0.0.1", port)):
+            time.sleep(0.2)
+        print(f"ws://127.0.0.1:{port}", flush=True)
+        os._exit(0)
+    quiet = os.open(config.with_suffix(".log"), os.O_CREAT | os.O_WRONLY)
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
+    command = os.environ.get("LITELLM", "litellm")
+    arguments = ("--config", str(config), "--host", "127.0.0.1", "--port", str(port), "--telemetry", "False")
+    os.execvpe(command, [command, *arguments], {**os.environ, **settings})
+
+
 KINDS: dict[str, Callable[[str], None]] = {
     "gateway": run_gateway,
     "websockets": run_websockets,
     "picows": run_picows,
+    "litellm": run_litellm,
 }
 
 if __name__ == "__main__":

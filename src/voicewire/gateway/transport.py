@@ -34,6 +34,10 @@ _FRAMES_A_TURN: Final = 16
 _FIRST_SLICE_BYTES: Final = 256
 _LAST_SLICE_BYTES: Final = 4096
 """Bytes between two looks at the count: 40 of the smallest frames, or a part of one message."""
+_LARGE_READ_BYTES: Final = 16 * 1024
+"""A read that brings more is an image or a file, not speech: 100 ms of audio are 6.4 kB. It can wait."""
+_BYTES_A_TURN: Final = 64 * 1024
+"""Of one connection; 16 MiB/s for all large messages together, since one of them has its turn every 4 ms."""
 _SMALL_FRAMES_PER_S: Final = 1000.0
 _SMALL_FRAMES_AT_ONCE: Final = 20_000
 """Pings and continuations, which the application does not see: a message of 24 MiB may come in 4 kB pieces."""
@@ -42,8 +46,9 @@ _SMALL_FRAMES_AT_ONCE: Final = 20_000
 class AbortableWebSocketProtocol(WebSocketsSansIOProtocol):
     """Reads fairly, and offers the application an extension that aborts the transport.
 
-    One read from a socket may bring 40 000 of the smallest frames. uvicorn parses them all at once, and nobody
-    else is served meanwhile; here parsing stops after a few and goes on in the slow lane (`lane`).
+    One read from a socket may bring 40 000 of the smallest frames, or a part of a large one. uvicorn parses all of
+    it at once, and nobody else is served meanwhile; here parsing stops after a few frames or 64 KiB and goes on in
+    the slow lane (`lane`).
     Policy: what is not parsed yet waits here, and nothing more is read until it is.
 
     A provider that drops a call mid-sentence sends no close frame; the ``drop`` order of the ``echo`` model
@@ -64,7 +69,14 @@ class AbortableWebSocketProtocol(WebSocketsSansIOProtocol):
         if self.conn.parser_exc is not None:
             return  # It broke the protocol, was told so once, and is not listened to any more.
         self._unparsed += data
-        if not self._has_turn:
+        if self._has_turn:
+            self._hold_back()
+        elif len(data) > _LARGE_READ_BYTES:
+            # uvloop reads one socket up to 32 times before the next has its turn: megabytes, unless it is held back.
+            self._has_turn = True
+            self._hold_back()
+            lane_of(self.loop).enter(self._parse)
+        else:
             self._parse()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -125,7 +137,8 @@ class AbortableWebSocketProtocol(WebSocketsSansIOProtocol):
         self._has_turn = False
         self._frames = frames = 0
         at, size = 0, _FIRST_SLICE_BYTES
-        while at < len(self._unparsed) and self._frames < _FRAMES_A_TURN:
+        end = min(len(self._unparsed), _BYTES_A_TURN)
+        while at < end and self._frames < _FRAMES_A_TURN:
             piece = bytes(self._unparsed[at : at + size])
             at += len(piece)
             super().data_received(piece)
