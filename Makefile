@@ -36,7 +36,7 @@ demo: weights ## A spoken conversation with the embedded engine, written to demo
 	$(BIN)/voicewire demo --output demo-out
 
 test: weights node browser ## All tests, judges included
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 check: install node ## Lint, types, contracts, lengths
 	$(BIN)/ruff check .

@@ -19,6 +19,7 @@ SCRIPTS = {
     "engine": "benchmarks.voice_to_voice",
     "memory": "benchmarks.memory",
     "speech": "benchmarks.speech",
+    "density": "benchmarks.density",
     "attacks": "benchmarks.attack_latency",
     "restart": "benchmarks.restart",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,18 @@ def recordings() -> Path:
     return folder
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """A process that shares a run with others ignores Ctrl-C, and so would every program that a test starts."""
+    if hasattr(config, "workerinput"):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test belongs to exactly one category, so that a run of one is a run of all of it."""
+    """Every test belongs to exactly one category, so that a run of one is a run of all of it.
+
+    The tests of the page wait in real time, so they begin first where several processes share a run (``make test``).
+    """
+    items.sort(key=lambda item: item.path.parent.name != "web")
     for item in items:
         marks = CATEGORIES.intersection(mark.name for mark in item.iter_markers())
         if len(marks) != 1:

@@ -58,14 +58,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         cell = None if parameters is None else parameters.params.get("cell")
         if isinstance(cell, Cell):
             SELECTED.add(cell)
-            item.user_properties.append(("parity", cell))
+            item.user_properties.append(("parity", (cell.part, cell.row, cell.entry)))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Notes how a cell ended; a failure anywhere around the test counts."""
     for name, value in report.user_properties:
         if name == "parity" and (report.when == "call" or not report.passed):
-            OUTCOMES[cast("Cell", value)] = report.outcome
+            part, row, entry = cast("tuple[str, tuple[str, ...], str]", value)
+            OUTCOMES[Cell(part, tuple(row), entry)] = report.outcome
 
 
 def pytest_sessionfinish() -> None:
