@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # it has none
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 CATEGORIES = {"unit", "loopback", "engine", "judge", "soak"}
@@ -31,10 +33,22 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """One file after another for each process; the page's files all for one, as browsers starve each other."""
+    return _OneBrowser(config, log)
+
+
+class _OneBrowser(LoadFileScheduling):  # type: ignore[misc]  # untyped
+    def _split_scope(self, nodeid: str) -> str:
+        path = str(super()._split_scope(nodeid))
+        return "tests/web" if path.startswith("tests/web/") else path
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Every test belongs to exactly one category, so that a run of one is a run of all of it.
 
-    The tests of the page wait in real time, so they begin first where several processes share a run (``make test``).
+    The tests of the page take longest, so they begin first where several processes share a run (``make test``).
     """
     items.sort(key=lambda item: item.path.parent.name != "web")
     for item in items:
