@@ -1,10 +1,11 @@
 # Every target sets up what it needs. Two are enough to know: `make demo` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
+SOUND_PACKAGES := pulseaudio pulseaudio-utils libasound2-plugins libportaudio2
 export VOICEWIRE_HOME
 
 .DEFAULT_GOAL := help
-.PHONY: help install weights node browser demo test check serve bench lock clean
+.PHONY: help install weights node browser sound demo test check serve bench lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
@@ -32,10 +33,18 @@ browser: ## Chromium for the tests of the page, where it is missing
 		apt-get update -qq && apt-get install -y --no-install-recommends chromium; \
 	else echo "There is no Chromium, so the tests of the page are skipped. Install it: apt-get install chromium"; fi
 
+sound: ## PulseAudio and PortAudio for the tests that talk through a sound card, where they are missing
+	@if { command -v pulseaudio && command -v pactl && command -v paplay && command -v parec \
+		&& ls /usr/lib*/*/libportaudio.so.2 /usr/lib*/*/alsa-lib/libasound_module_pcm_pulse.so; } >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get; then \
+		apt-get update -qq && apt-get install -y --no-install-recommends $(SOUND_PACKAGES) \
+			|| echo "That did not work, so the tests that talk through a sound card are skipped"; \
+	else echo "There is no virtual sound card, so its tests are skipped. Install: apt-get install $(SOUND_PACKAGES)"; fi
+
 demo: weights ## A spoken conversation with the embedded engine, written to demo-out/
 	$(BIN)/voicewire demo --output demo-out
 
-test: weights node browser ## All tests, judges included
+test: weights node browser sound ## All tests, judges included
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 check: install node ## Lint, types, contracts, lengths

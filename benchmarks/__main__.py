@@ -16,6 +16,7 @@ SCRIPTS = {
     "supervisor": "benchmarks.supervisor",
     "facades": "benchmarks.facades",
     "resampler": "benchmarks.bench_resampler",
+    "echo": "benchmarks.echo",
     "engine": "benchmarks.voice_to_voice",
     "memory": "benchmarks.memory",
     "speech": "benchmarks.speech",

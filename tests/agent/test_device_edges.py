@@ -133,6 +133,20 @@ async def test_a_conversation_over_devices_is_accounted_and_recorded(tmp_path: P
     assert sounding[-1] - sounding[0] == RATE_HZ - 1
 
 
+async def test_the_count_of_a_microphone_begins_with_the_session() -> None:
+    """The device is open before the model is, which can take seconds to load."""
+    microphone = HandMicrophone()
+    source = DeviceSource(microphone, ManualClock())
+    microphone._frames.append(AudioFrame(microphone.format, b"\x02\x00" * 480, 6 * 480))
+    source.begin(0)
+    assert not microphone._frames, "what was heard before is not of this session"
+    microphone.push(7)
+    microphone.push(9)
+    frames = [await anext(source) for _ in range(2)]
+    assert [frame.start_sample for frame in frames] == [0, 2 * 480]
+    await source.__aexit__(None, None, None)
+
+
 async def test_the_cut_of_a_device_is_what_it_took() -> None:
     clock, speaker = ManualClock(), HandSpeaker()
     sink: Any = DeviceSink(speaker, clock)

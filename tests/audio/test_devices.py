@@ -12,11 +12,13 @@ import anyio
 import numpy as np
 import pytest
 
-from voicewire.audio.devices import Microphone, Speaker, list_devices
+from voicewire.audio.devices import Microphone, Speaker
+from voicewire.audio.echo_path import EchoPath
 from voicewire.audio.format import AudioFormat, AudioFrame
 from voicewire.audio.pcm import pcm16_to_int16, silence, tone
 from voicewire.audio.playout import Cut, Played
-from voicewire.errors import AudioDeviceError
+from voicewire.audio.portaudio import list_devices
+from voicewire.errors import AudioDeviceError, AudioError
 
 pytestmark = [pytest.mark.unit, pytest.mark.anyio]
 
@@ -36,7 +38,7 @@ class FakeStream:
     device: object
     channels: int
     dtype: str
-    latency: str
+    latency: str | float
     is_started: bool = False
     is_closed: bool = False
 
@@ -346,3 +348,54 @@ def test_two_threads_may_take_the_last_frame() -> None:
     microphone = Microphone(RATE, 10)
     microphone._drop_oldest()
     assert microphone.dropped_samples == 0
+
+
+class NotingPath(EchoPath):
+    """Keeps what the devices tell it and marks what it has cleaned."""
+
+    def __init__(self) -> None:
+        super().__init__(RATE)
+        self.heard_of: list[tuple[bytes, int]] = []
+
+    def played(self, pcm16: bytes, device_hz: int) -> None:
+        self.heard_of.append((pcm16, device_hz))
+
+    def clean(self, pcm16: bytes) -> bytes:
+        return b"\x01\x00" * (len(pcm16) // 2)
+
+
+async def test_microphone_gives_what_the_echo_path_leaves(library: FakeLibrary) -> None:
+    async with Microphone(RATE, 320, echo=NotingPath()) as microphone:
+        library.stream.record(tone(440.0, 640, RATE))
+        assert [await anext(microphone) for _ in range(2)] == [
+            AudioFrame(AudioFormat(RATE), b"\x01\x00" * 320, 320 * k) for k in range(2)
+        ]
+
+
+async def test_speaker_tells_the_echo_path_all_that_it_plays(library: FakeLibrary) -> None:
+    library.rates = (48000,)
+    path = NotingPath()
+    async with Speaker(RATE, block_samples=160, echo=path) as speaker:
+        speaker.enqueue("a", tone(440.0, 320, RATE))
+        given = [library.stream.play(480) for _ in range(4)]
+    assert path.heard_of == [(block, 48000) for block in given]
+    assert any(given[0]) and not any(given[3])
+
+
+def test_echo_is_cancelled_in_whole_blocks() -> None:
+    with pytest.raises(AudioError, match="multiple of 160"):
+        Microphone(RATE, 250, echo=EchoPath(RATE))
+
+
+async def test_frames_that_wait_can_be_dropped(library: FakeLibrary) -> None:
+    async with Microphone(RATE, 10) as microphone:
+        library.stream.record(silence(30))
+        microphone.drop_waiting()
+        library.stream.record(silence(10))
+        assert (await anext(microphone)).start_sample == 30
+        assert microphone.dropped_samples == 0
+
+
+async def test_speaker_asks_for_more_than_the_least_buffer(library: FakeLibrary) -> None:
+    async with Speaker(RATE), Microphone(RATE, 320):
+        assert [stream.latency for stream in library.streams] == [0.08, "low"]

@@ -8,7 +8,7 @@ a conversation from files runs as one with a person does; the device edges follo
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol
@@ -323,6 +323,7 @@ class DeviceSource:
     def __init__(self, microphone: Microphone, clock: Clock) -> None:
         self._microphone = microphone
         self._clock = clock
+        self._first_sample: int | None = None
         self.format = microphone.format
         self.is_finished = False
 
@@ -337,10 +338,19 @@ class DeviceSource:
         await self._microphone.aclose()
 
     def begin(self, origin_ns: int) -> None:
-        """Session time starts now; the device has its own count, which the session relates to it."""
+        """Session time starts now: what was heard while the model was opened is dropped, the count begins at 0."""
+        self._microphone.drop_waiting()
+        self._first_sample = None
 
-    def __aiter__(self) -> AsyncIterator[AudioFrame]:
-        return self._microphone
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> AudioFrame:
+        """Waits for the next frame. Cancellation: safe."""
+        frame = await anext(self._microphone)
+        if self._first_sample is None:
+            self._first_sample = frame.start_sample
+        return replace(frame, start_sample=frame.start_sample - self._first_sample)
 
 
 class DeviceSink:

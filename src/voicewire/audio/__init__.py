@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from voicewire.audio.chunk import Chunker
-    from voicewire.audio.devices import DeviceInfo, Microphone, Speaker, list_devices
+    from voicewire.audio.devices import Microphone, Speaker
+    from voicewire.audio.echo import EchoCanceller
+    from voicewire.audio.echo_path import EchoPath
     from voicewire.audio.files import WavWriter, read_audio, stream_audio, write_audio
     from voicewire.audio.format import AudioFormat, AudioFrame, Encoding
     from voicewire.audio.level import LevelMeter, rms_dbfs
     from voicewire.audio.mixer import Mixer
     from voicewire.audio.playout import Cut, Flushed, Played, PlayoutBuffer, PlayoutClock
+    from voicewire.audio.portaudio import DeviceInfo, list_devices
     from voicewire.audio.resample import Resampler, resample_whole
 
 __all__ = [
@@ -24,6 +27,8 @@ __all__ = [
     "Chunker",
     "Cut",
     "DeviceInfo",
+    "EchoCanceller",
+    "EchoPath",
     "Encoding",
     "Flushed",
     "LevelMeter",
@@ -48,7 +53,9 @@ _HOME = {
     "AudioFrame": "format",
     "Chunker": "chunk",
     "Cut": "playout",
-    "DeviceInfo": "devices",
+    "DeviceInfo": "portaudio",
+    "EchoCanceller": "echo",
+    "EchoPath": "echo_path",
     "Encoding": "format",
     "Flushed": "playout",
     "LevelMeter": "level",
@@ -60,7 +67,7 @@ _HOME = {
     "Resampler": "resample",
     "Speaker": "devices",
     "WavWriter": "files",
-    "list_devices": "devices",
+    "list_devices": "portaudio",
     "read_audio": "files",
     "resample_whole": "resample",
     "rms_dbfs": "level",

@@ -11,9 +11,9 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.to_thread
@@ -22,155 +22,17 @@ from typing_extensions import Self
 from voicewire.audio.chunk import Chunker
 from voicewire.audio.format import AudioFormat, AudioFrame
 from voicewire.audio.playout import Flushed, Played, PlayoutBuffer
+from voicewire.audio.portaudio import Device, OpenStream, close_stream, open_stream
 from voicewire.audio.resample import Resampler
-from voicewire.errors import AudioDeviceError
+from voicewire.errors import AudioDeviceError, AudioError
 
-Device: TypeAlias = "int | str | None"
-"""A device index, a part of its name, or None for the system's default."""
-Direction: TypeAlias = Literal["input", "output"]
+if TYPE_CHECKING:
+    from voicewire.audio.echo_path import EchoPath
 
 MAX_QUEUED_FRAMES: Final = 100
 FADE_MS: Final = 5
 MAX_UNREAD_STRETCHES: Final = 4096
 """Stretches that ``Speaker.heard`` keeps for a caller that does not ask; the oldest are forgotten."""
-CLOSE_TIMEOUT_S: Final = 5.0
-WAY_OUT: Final[dict[Direction, str]] = {
-    "input": "or give the audio as a file with --input FILE",
-    "output": "or have the audio written to a file with --output FILE",
-}
-ROLE: Final[dict[Direction, str]] = {"input": "microphone", "output": "speaker"}
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceInfo:
-    """One audio device of this machine."""
-
-    index: int
-    name: str
-    host_api: str
-    input_channels: int
-    """0 when it is no microphone."""
-    output_channels: int
-    """0 when it is no speaker."""
-    default_sample_rate_hz: int
-    is_default_input: bool
-    is_default_output: bool
-
-
-def list_devices() -> list[DeviceInfo]:
-    """List the audio devices of this machine; empty when there are none.
-
-    Raises:
-        AudioDeviceError: sounddevice or the PortAudio library is not installed.
-    """
-    library = _load_sounddevice("input")
-    host_apis = [str(api["name"]) for api in library.query_hostapis()]
-    default_input, default_output = (int(index) for index in library.default.device)
-    return [
-        DeviceInfo(
-            index=index,
-            name=str(device["name"]),
-            host_api=host_apis[int(device["hostapi"])],
-            input_channels=int(device["max_input_channels"]),
-            output_channels=int(device["max_output_channels"]),
-            default_sample_rate_hz=round(device["default_samplerate"]),
-            is_default_input=index == default_input,
-            is_default_output=index == default_output,
-        )
-        for index, device in enumerate(library.query_devices())
-    ]
-
-
-def _load_sounddevice(direction: Direction) -> Any:
-    """Import sounddevice; it is untyped."""
-    try:
-        import sounddevice
-    except ImportError as error:
-        raise AudioDeviceError(
-            f"audio devices need the package sounddevice: run `pip install 'voicewire[devices]'`, "
-            f"{WAY_OUT[direction]}"
-        ) from error
-    except OSError as error:
-        raise AudioDeviceError(
-            f"the PortAudio library is not installed ({error}): run `apt-get install libportaudio2` "
-            f"(Debian, Ubuntu), "
-            f"`dnf install portaudio` (Fedora) or `brew install portaudio` (macOS), {WAY_OUT[direction]}"
-        ) from error
-    return sounddevice
-
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """A started stream and the rate it runs at."""
-
-    stream: Any
-    sample_rate_hz: int
-
-
-def _open_stream(
-    direction: Direction,
-    device: Device,
-    sample_rate_hz: int,
-    block_samples: int,
-    callback: Callable[[int], Callable[..., None]],
-    on_finished: Callable[[], None],
-) -> _Opened:
-    """Open and start a mono 16-bit stream, at the rate wanted or else at the device's own; blocks.
-
-    Args:
-        direction: Microphone or speaker.
-        device: Which one.
-        sample_rate_hz: Rate wanted.
-        block_samples: Samples of each callback at that rate; scaled when the device runs at another one.
-        callback: Makes the stream's callback for the rate that it will run at.
-        on_finished: Called, in PortAudio's thread, when the stream has ended for any reason.
-
-    Raises:
-        AudioDeviceError: The library is missing, there is no such device, or it refuses both rates.
-    """
-    library = _load_sounddevice(direction)
-    try:
-        info = library.query_devices(device, direction)
-    except (library.PortAudioError, ValueError) as error:
-        which = "no default" if device is None else f"no {device!r}"
-        raise AudioDeviceError(
-            f"this machine has {which} {ROLE[direction]} ({error}): connect one, or see `voicewire "
-            f"doctor` for what "
-            f"there is, {WAY_OUT[direction]}"
-        ) from error
-    stream_type = library.RawInputStream if direction == "input" else library.RawOutputStream
-    own_hz = round(info["default_samplerate"])
-    failure: Exception | None = None
-    for rate_hz in dict.fromkeys((sample_rate_hz, own_hz)):
-        try:
-            stream = stream_type(
-                samplerate=rate_hz,
-                blocksize=-(-block_samples * rate_hz // sample_rate_hz),
-                device=device,
-                channels=1,
-                dtype="int16",
-                latency="low",
-                callback=callback(rate_hz),
-                finished_callback=on_finished,
-            )
-            stream.start()
-        except library.PortAudioError as error:  # noqa: PERF203  (two rates at most)
-            failure = error
-        else:
-            return _Opened(stream, rate_hz)
-    raise AudioDeviceError(
-        f"the {ROLE[direction]} {info['name']!r} does not open at {sample_rate_hz} Hz or {own_hz} Hz "
-        f"({failure}): "
-        f"close the program that uses it, or choose another device, {WAY_OUT[direction]}"
-    ) from failure
-
-
-async def _close_stream(opened: _Opened | None) -> None:
-    """Stop and close a stream in a worker thread, even when the caller is being cancelled."""
-    if opened is None:
-        return
-    with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
-        await anyio.to_thread.run_sync(opened.stream.close, abandon_on_cancel=True)
 
 
 class _Doorbell:
@@ -209,6 +71,10 @@ class Microphone:
         frame_samples: Samples of each frame.
         device: Index or part of the name; None is the default microphone.
         max_queued_frames: Bound of the queue; 100 frames of 20 ms are 2 s.
+        echo: Takes a speaker's echo out of the frames; it is given to that speaker too. None leaves them as they are.
+
+    Raises:
+        AudioError: With ``echo``, the frames are no whole blocks of 10 ms.
     """
 
     def __init__(
@@ -218,7 +84,13 @@ class Microphone:
         device: Device = None,
         *,
         max_queued_frames: int = MAX_QUEUED_FRAMES,
+        echo: EchoPath | None = None,
     ) -> None:
+        if echo is not None and frame_samples % echo.canceller.block_samples:
+            raise AudioError(
+                f"echo cannot be cancelled in frames of {frame_samples} samples: use a multiple of "
+                f"{echo.canceller.block_samples}"
+            )
         self.format = AudioFormat(sample_rate_hz)
         self.frame_samples = frame_samples
         self.device = device
@@ -226,10 +98,11 @@ class Microphone:
         """Samples dropped because nobody took them in time."""
         self.overflows = 0
         """Times that the system itself lost input before we got it."""
+        self._echo = echo
         self._chunker = Chunker(frame_samples, self.format)
         self._frames: deque[AudioFrame] = deque()
         self._max_queued_frames = max_queued_frames
-        self._opened: _Opened | None = None
+        self._opened: OpenStream | None = None
         self._doorbell: _Doorbell | None = None
         self._is_closed = False
         self._has_ended = False
@@ -254,7 +127,7 @@ class Microphone:
         """Close the device; safe to call twice. Frames that wait can still be iterated."""
         self._is_closed = True
         opened, self._opened = self._opened, None
-        await _close_stream(opened)
+        await close_stream(opened)
         if self._doorbell is not None:
             self._doorbell.ring()
 
@@ -280,9 +153,13 @@ class Microphone:
             await self._doorbell.wait()
         return self._frames.popleft()
 
-    def _open(self) -> _Opened:
+    def drop_waiting(self) -> None:
+        """Forgets the frames that wait; positions keep counting. They are not counted as dropped."""
+        self._frames.clear()
+
+    def _open(self) -> OpenStream:
         rate_hz = self.format.sample_rate_hz
-        return _open_stream(
+        return open_stream(
             "input", self.device, rate_hz, self.frame_samples, self._callback_at, self._on_finished
         )
 
@@ -294,13 +171,16 @@ class Microphone:
             if status.input_overflow:
                 self.overflows += 1
             for frame in self._chunker.push(resampler.process(bytes(indata))):
-                self._frames.append(frame)
+                self._frames.append(self._clean(frame))
                 if len(self._frames) > self._max_queued_frames:
                     self._drop_oldest()
             if self._doorbell is not None:
                 self._doorbell.ring()
 
         return callback
+
+    def _clean(self, frame: AudioFrame) -> AudioFrame:
+        return frame if self._echo is None else replace(frame, data=self._echo.clean(frame.data))
 
     def _drop_oldest(self) -> None:
         # The iterating task may have taken the last frame between the check and here.
@@ -338,16 +218,23 @@ class Speaker:
         sample_rate_hz: Rate of the audio.
         device: Index or part of the name; None is the default speaker.
         block_samples: Samples of each callback; 10 ms by default.
+        echo: Is told what is played, so that the microphone that shares it does not hear this speaker.
     """
 
     def __init__(
-        self, sample_rate_hz: int, device: Device = None, *, block_samples: int | None = None
+        self,
+        sample_rate_hz: int,
+        device: Device = None,
+        *,
+        block_samples: int | None = None,
+        echo: EchoPath | None = None,
     ) -> None:
         self.format = AudioFormat(sample_rate_hz)
         self.device = device
         self.block_samples = -(-sample_rate_hz // 100) if block_samples is None else block_samples
         self.underflows = 0
         """Times that the system itself had nothing to play because our callback was late."""
+        self._echo = echo
         self._buffer = PlayoutBuffer()
         self._lock = threading.Lock()
         self._tail = b""
@@ -356,7 +243,7 @@ class Speaker:
         self._device_hz = sample_rate_hz
         self._heard_sample = 0
         self._unread: deque[Played] = deque(maxlen=MAX_UNREAD_STRETCHES)
-        self._opened: _Opened | None = None
+        self._opened: OpenStream | None = None
         self._doorbell: _Doorbell | None = None
         self._has_ended = False
 
@@ -379,7 +266,7 @@ class Speaker:
     async def aclose(self) -> None:
         """Stop at once and close the device; safe to call twice."""
         opened, self._opened = self._opened, None
-        await _close_stream(opened)
+        await close_stream(opened)
 
     @property
     def queued_samples(self) -> int:
@@ -445,9 +332,9 @@ class Speaker:
             is_heard = last is None or last.at_timeline_sample + last.samples <= self._heard_sample
             return not self._buffer.clock.queued_samples and not self._tail and is_heard
 
-    def _open(self) -> _Opened:
+    def _open(self) -> OpenStream:
         rate_hz = self.format.sample_rate_hz
-        return _open_stream(
+        return open_stream(
             "output", self.device, rate_hz, self.block_samples, self._callback_at, self._on_finished
         )
 
@@ -470,8 +357,11 @@ class Speaker:
             self._heard_sample = max(self._heard_sample, heard)
             while len(self._ready) < 2 * n_samples:
                 self._ready += self._resampler.process(self._pull())
-            outdata[:] = bytes(self._ready[: 2 * n_samples])
+            played = bytes(self._ready[: 2 * n_samples])
             del self._ready[: 2 * n_samples]
+        outdata[:] = played
+        if self._echo is not None:
+            self._echo.played(played, self._device_hz)
         if self._doorbell is not None:
             self._doorbell.ring()
 

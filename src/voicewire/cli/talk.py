@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voicewire.cli.common import command, console
+from voicewire.cli.opening import Record, RecordAudio, make_model, name_cassette
 from voicewire.errors import AudioError
 
 if TYPE_CHECKING:
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
     from voicewire.models.model import RealtimeModel
     from voicewire.recording.recorder import SessionRecorder
 
-Record = Annotated[
-    Path | None, typer.Option(help="A file for the wire frames of both sides; see `voicewire replay`.")
-]
-RecordAudio = Annotated[
-    bool, typer.Option("--record-audio/--no-record-audio", help="Whether audio stays in that file.")
+DeviceName = Annotated[str | None, typer.Option(help="Number or part of the name; see `voicewire doctor`.")]
+EchoCancellation = Annotated[
+    bool,
+    typer.Option(
+        "--echo-cancellation/--no-echo-cancellation",
+        help="Whether the speaker's sound is taken out of the microphone's.",
+    ),
 ]
 
 
@@ -46,18 +49,15 @@ def talk(
         str | None,
         typer.Option(help="Another brain for the local model: a GGUF file, or BASE_URL#MODEL of a server."),
     ] = None,
-    microphone: Annotated[
-        str | None, typer.Option(help="Number or part of the name; see `voicewire doctor`.")
-    ] = None,
-    speaker: Annotated[
-        str | None, typer.Option(help="Number or part of the name; see `voicewire doctor`.")
-    ] = None,
+    microphone: DeviceName = None,
+    speaker: DeviceName = None,
+    echo_cancellation: EchoCancellation = True,
     record: Record = None,
     record_audio: RecordAudio = True,
 ) -> None:
     """Talk with a model: microphone and speaker, or a file."""
     from voicewire.agent.session import VoiceSession
-    from voicewire.cli.opening import make_model
+    from voicewire.cli.outcome import ResponseOutcome
     from voicewire.cli.signals import Interrupts
     from voicewire.cli.terminal import TerminalView
     from voicewire.clock import MonotonicClock
@@ -66,12 +66,15 @@ def talk(
     _check_input(input_file)
     chosen = make_model(model, brain=brain, voice=voice, record=record, record_audio=record_audio)
     clock = MonotonicClock()
-    source, sink = _edges(chosen, clock, input_file, microphone, speaker)
+    source, sink = _edges(chosen, clock, input_file, microphone, speaker, echo_cancellation)
     with Interrupts() as interrupts, ExitStack() as stack:
         observers: list[SessionObserver] = []
         if output is not None:
             observers.append(_opened_recorder(stack, output, f"Conversation with {chosen.name}"))
-        observers.append(stack.enter_context(TerminalView(console(), chosen.name)))
+        invitation = "Speak when you like; Ctrl-C ends the conversation." if input_file is None else ""
+        view = TerminalView(console(), chosen.name, invitation=invitation)
+        outcome = ResponseOutcome()
+        observers += [stack.enter_context(view), outcome]
         session = VoiceSession(
             chosen,
             source=source,
@@ -82,18 +85,17 @@ def talk(
             clock=clock,
             ends_after_input=input_file is not None,
         )
-        if input_file is None:
-            console().print("Speak when you like; Ctrl-C ends the conversation.", style="dim")
         interrupts.run(session.run)
     _name_files(output, record)
+    if input_file is not None:
+        outcome.check()
 
 
 def _name_files(folder: Path | None, record: Path | None) -> None:
     if folder is not None:
         files = "conversation.wav, timeline.html, timeline.png, events.jsonl"
         console().print(f"Written to {folder}: {files}", soft_wrap=True)
-    if record is not None:
-        console().print(f"Recorded to {record}; see it with: voicewire replay {record}", soft_wrap=True)
+    name_cassette(record)
 
 
 def _check_input(path: Path | None) -> None:
@@ -116,17 +118,25 @@ def _opened_recorder(stack: ExitStack, folder: Path, title: str) -> SessionRecor
 
 
 def _edges(
-    model: RealtimeModel, clock: Clock, input_file: Path | None, microphone: str | None, speaker: str | None
+    model: RealtimeModel,
+    clock: Clock,
+    input_file: Path | None,
+    microphone: str | None,
+    speaker: str | None,
+    echo_cancellation: bool,
 ) -> tuple[AudioSource, AudioSink]:
     from voicewire.agent.edges import FRAME_MS, DeviceSink, DeviceSource, FileSource, VirtualSpeaker
     from voicewire.audio.devices import Microphone, Speaker
+    from voicewire.audio.echo_path import EchoPath
 
     input_hz = model.capabilities.input_rates_hz[0]
     output_hz = model.capabilities.output_rate_hz
     if input_file is not None:
         return FileSource(input_file, clock, input_hz), VirtualSpeaker(clock, output_hz)
-    source = DeviceSource(Microphone(input_hz, input_hz * FRAME_MS // 1000, _device(microphone)), clock)
-    return source, DeviceSink(Speaker(output_hz, _device(speaker)), clock)
+    echo = EchoPath(input_hz) if echo_cancellation else None
+    frame_samples = input_hz * FRAME_MS // 1000
+    source = DeviceSource(Microphone(input_hz, frame_samples, _device(microphone), echo=echo), clock)
+    return source, DeviceSink(Speaker(output_hz, _device(speaker), echo=echo), clock)
 
 
 def _is_file(path: Path) -> bool:

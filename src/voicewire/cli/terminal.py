@@ -47,12 +47,16 @@ class TerminalView:
         console: Where to write.
         title: Who is talked with.
         shows_waterfall: Whether each turn ends with its latencies.
+        invitation: What to tell the user once everything is open; empty for nothing.
     """
 
-    def __init__(self, console: Console, title: str, *, shows_waterfall: bool = True) -> None:
+    def __init__(
+        self, console: Console, title: str, *, shows_waterfall: bool = True, invitation: str = ""
+    ) -> None:
         self._console = console
         self._title = title
         self._shows_waterfall = shows_waterfall
+        self._invitation = invitation
         self._builder = TimelineBuilder()
         self._state = "idle"
         self._now_ms = 0.0
@@ -83,6 +87,8 @@ class TerminalView:
     def on_start(self, origin_ns: int) -> None:
         """The session begins."""
         self._builder = TimelineBuilder(origin_ns=origin_ns)
+        if self._invitation:
+            self._print(Text(self._invitation, style="dim"))
 
     def on_event(self, at_ms: float, what: EventBase | Mark) -> None:
         """Shows what an event or mark brings."""
