@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import anyio
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 
 server = MCPServer("tools of a test")
@@ -34,6 +34,14 @@ async def hang() -> str:
     """Never returns."""
     await anyio.sleep_forever()
     return ""
+
+
+@server.tool()
+async def climb(steps: int, context: Context) -> str:
+    """Says how far it is."""
+    for step in range(1, steps + 1):
+        await context.report_progress(step, steps, f"step {step}")
+    return "on top"
 
 
 @server.tool()

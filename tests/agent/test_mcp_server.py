@@ -13,7 +13,7 @@ import anyio
 import pytest
 import uvicorn
 
-from voicewire.agent import McpServer, RealtimeAgent, Toolkit
+from voicewire.agent import McpServer, ProgressReport, RealtimeAgent, Toolkit
 from voicewire.errors import ConfigError, ConnectFailed, ConnectTimeout, LocalProtocolError
 from voicewire.events import ServerEvents
 from voicewire.models.echo import EchoRealtimeModel
@@ -48,7 +48,7 @@ async def check(server: McpServer) -> None:
     """What holds for both ways to a server."""
     toolkit = Toolkit(timeout_s=20)
     names = toolkit.add_mcp(server, prefix="t-")
-    assert names == ["t-add", "t-fail", "t-a_dotted_name", "t-hang", "t-whereabouts", "t-die"]
+    assert names == ["t-add", "t-fail", "t-a_dotted_name", "t-hang", "t-climb", "t-whereabouts", "t-die"]
     spec = toolkit.specs[0]
     assert spec.description == "Adds two numbers."
     assert spec.parameters["required"] == ["a"]
@@ -62,6 +62,10 @@ async def check(server: McpServer) -> None:
     assert toolkit.add_mcp(server, only=["hang"], timeout_s=0.05) == ["hang"]
     assert (await toolkit.call("hang")).outcome == "timed_out"
     assert (await toolkit.call("t-add", {"a": 4})).output == "5"
+    reports: list[ProgressReport] = []
+    answer = await toolkit.call("t-climb", {"steps": 3}, on_progress=reports.append)
+    assert (answer.output, reports[-1]) == ("on top", ProgressReport("step 3", 3.0, 3.0))
+    assert (await toolkit.call("t-climb", {"steps": 3})).output == "on top"
 
 
 async def test_a_program_is_a_server() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
+from voicewire.agent import ProgressReport, ToolProgress
 from voicewire.audio.pcm import silence, tone
 from voicewire.errors import AudioError
 from voicewire.voice import (
@@ -190,6 +191,25 @@ async def test_a_handler_with_one_argument_gets_the_request() -> None:
         reply = await session.send_text('call lookup {"q": 1}', wait=True)
     assert reply is not None
     assert json.loads(reply.transcript.partition(": ")[2]) == {"was": "lookup", "with": {"q": 1}}
+
+
+async def test_how_far_a_tool_is_can_be_heard() -> None:
+    async def search(progress: ToolProgress) -> str:
+        progress.report(1, total=2, message="page 1")
+        return "found"
+
+    talker = voice(tools=[search])
+    heard: list[tuple[str, ProgressReport]] = []
+
+    @talker.on_tool_progress
+    async def told(name: str, report: ProgressReport) -> None:
+        heard.append((name, report))
+
+    async with talker.connect() as session:
+        reply = await session.send_text("call search {}", wait=True)
+    assert reply is not None
+    assert reply.transcript == "search returned: found"
+    assert heard == [("search", ProgressReport("page 1", 1.0, 2.0))]
 
 
 async def test_an_exception_in_a_tool_is_an_error_result_and_the_talk_goes_on() -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     )
     from voicewire.agent.floor import AddressedByName, FirstToClaim, FloorPolicy, ModeratorOrder, TurnTaken
     from voicewire.agent.mcp_server import McpServer
+    from voicewire.agent.progress import ProgressReport, ToolProgress
     from voicewire.agent.room import ChatRoom
     from voicewire.agent.room_turns import RoomTurn
     from voicewire.agent.session import VoiceSession
@@ -37,11 +38,13 @@ _HOME = {
     "FloorPolicy": "floor",
     "McpServer": "mcp_server",
     "ModeratorOrder": "floor",
+    "ProgressReport": "progress",
     "RealtimeAgent": "agent",
     "RoomTurn": "room_turns",
     "SessionObserver": "edges",
     "Tool": "tools",
     "ToolAnswer": "tools",
+    "ToolProgress": "progress",
     "ToolRunner": "tools",
     "Toolkit": "toolkit",
     "TurnTaken": "floor",
@@ -62,11 +65,13 @@ __all__ = [
     "FloorPolicy",
     "McpServer",
     "ModeratorOrder",
+    "ProgressReport",
     "RealtimeAgent",
     "RoomTurn",
     "SessionObserver",
     "Tool",
     "ToolAnswer",
+    "ToolProgress",
     "ToolRunner",
     "Toolkit",
     "TurnTaken",

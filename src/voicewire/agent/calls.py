@@ -5,19 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.abc
 
+from voicewire.agent.progress import ProgressPace, ProgressReport
 from voicewire.agent.toolkit import Toolkit
+from voicewire.agent.wording import Voice
 from voicewire.conversation.session_outputs import RunTool
 from voicewire.conversation.tools import CANCELLED_OUTPUT
+from voicewire.events.base import EventBase
+
+if TYPE_CHECKING:
+    from voicewire.agent.reception import AgentSettings
 
 
 @dataclass(slots=True, eq=False)
 class _Call:
     order: RunTool
-    scope: anyio.CancelScope
+    pace: ProgressPace
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     answered: anyio.Event = field(default_factory=anyio.Event)
     output: str = ""
     """What the front end answered."""
@@ -31,23 +40,25 @@ class Calls:
     function, and its result says so.
 
     Args:
-        toolkit: Functions of the back end.
-        client_timeout_s: How long the front end may take, in seconds.
-        on_result: Called with call id, name and output when a call has its result, a cancelled one included.
-        on_finished: Called after it with call id and output, unless the call was cancelled.
+        settings: The functions of the back end, how long the front end may take, and the clock.
+        voice: Words events as the agent's.
+        tell: Gets the progress of a call, and its result, a cancelled one included; nothing of a call after that.
+        on_finished: Called after the result with call id and output, unless the call was cancelled.
     """
 
     def __init__(
         self,
-        toolkit: Toolkit | None,
+        settings: AgentSettings,
+        voice: Voice,
         *,
-        client_timeout_s: float,
-        on_result: Callable[[str, str, str], None],
+        tell: Callable[[EventBase], None],
         on_finished: Callable[[str, str], None],
     ) -> None:
-        self._toolkit = toolkit
-        self._client_timeout_s = client_timeout_s
-        self._on_result = on_result
+        self._toolkit = settings.toolkit
+        self._client_timeout_s = settings.client_tool_timeout_s
+        self._clock = settings.clock
+        self._voice = voice
+        self._tell = tell
         self._on_finished = on_finished
         self._client_names: frozenset[str] = frozenset()
         self._open: dict[str, _Call] = {}
@@ -58,7 +69,8 @@ class Calls:
 
     def start(self, order: RunTool, tasks: anyio.abc.TaskGroup) -> None:
         """Begins one call."""
-        call = _Call(order, anyio.CancelScope())
+        pace = ProgressPace(partial(self._tell_progress, order), tasks, self._clock)
+        call = _Call(order, pace)
         self._open[order.call_id] = call
         tasks.start_soon(self._run, call)
 
@@ -67,7 +79,8 @@ class Calls:
         call = self._open.pop(call_id, None)
         if call is not None:
             call.scope.cancel()
-            self._on_result(call_id, call.order.name, CANCELLED_OUTPUT)
+            call.pace.close(CANCELLED_OUTPUT)
+            self._tell(self._voice.tool_result(call_id, call.order.name, CANCELLED_OUTPUT))
 
     def answer(self, call_id: str, output: str) -> bool:
         """The front end's result; False when no call of this id waits for it."""
@@ -92,14 +105,19 @@ class Calls:
         with call.scope:
             output = await self._output_of(call)
             if self._open.pop(order.call_id, None) is call:
-                self._on_result(order.call_id, order.name, output)
+                call.pace.close(output)
+                self._tell(self._voice.tool_result(order.call_id, order.name, output))
                 self._on_finished(order.call_id, output)
+
+    def _tell_progress(self, order: RunTool, report: ProgressReport) -> None:
+        self._tell(self._voice.tool_progress(order.call_id, order.name, report))
 
     async def _output_of(self, call: _Call) -> str:
         order = call.order
         if not self._is_client_side(order.name):
             toolkit = self._toolkit or Toolkit()
-            return (await toolkit.call(order.name, order.arguments)).output
+            answer = await toolkit.call(order.name, order.arguments, on_progress=call.pace.take)
+            return answer.output
         with anyio.move_on_after(self._client_timeout_s):
             await call.answered.wait()
             return call.output

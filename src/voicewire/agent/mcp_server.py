@@ -12,11 +12,12 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import anyio
 from typing_extensions import Self
 
+from voicewire.agent.progress import current_progress
 from voicewire.agent.tools import Tool
 from voicewire.errors import (
     ConfigError,
@@ -42,6 +43,14 @@ _ADDRESS: Final = re.compile(r"\b[a-z]+://[^\s'\"]+")
 """May hold a key, as user or in the query."""
 
 _Opened = Callable[[], AbstractAsyncContextManager["Client"]]
+
+
+class OnProgress(Protocol):
+    """Takes what a server reports while a tool runs."""
+
+    async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
+        """How much is done, how much there is to do, and what it does."""
+        ...
 
 
 class McpServer:
@@ -187,14 +196,26 @@ class McpServer:
         own_name = spec.name
 
         async def call(**arguments: Any) -> str:
-            return await self.call(own_name, arguments)
+            heard = current_progress()
+
+            async def told(progress: float, total: float | None, message: str | None) -> None:
+                heard.report(progress, total=total, message=message or "")
+
+            return await self.call(own_name, arguments, on_progress=told if heard.is_heard else None)
 
         name = _NOT_IN_NAMES.sub("_", prefix + own_name)[:_MAX_NAME_LETTERS]
         renamed = ToolSpec(name=name, description=spec.description, parameters=spec.parameters)
         return Tool(renamed, call, timeout_s)
 
-    async def call(self, name: str, arguments: Mapping[str, Any]) -> str:
+    async def call(
+        self, name: str, arguments: Mapping[str, Any], *, on_progress: OnProgress | None = None
+    ) -> str:
         """Runs one of its tools.
+
+        Args:
+            name: The server's own name of it.
+            arguments: As its schema has them.
+            on_progress: Takes what the server reports meanwhile.
 
         Returns:
             The result as text.
@@ -211,7 +232,7 @@ class McpServer:
                 f"MCP server {self.name!r} is not connected; call it inside `async with`"
             )
         link = await self._connected()
-        return await link.call(name, dict(arguments))
+        return await link.call(name, dict(arguments), on_progress)
 
     async def _connected(self) -> _Link:
         async with self._lock:
@@ -268,7 +289,7 @@ class _Link:
             self._client = None
             self.ready.set()
 
-    async def call(self, name: str, arguments: dict[str, Any]) -> str:
+    async def call(self, name: str, arguments: dict[str, Any], on_progress: OnProgress | None) -> str:
         client = self._client
         if client is None:
             raise ConnectionLost(
@@ -278,7 +299,7 @@ class _Link:
         from mcp_types import CONNECTION_CLOSED
 
         try:
-            result = await client.call_tool(name, arguments)
+            result = await client.call_tool(name, arguments, progress_callback=on_progress)
         except MCPError as error:
             if error.code != CONNECTION_CLOSED:
                 raise ProviderError(f"MCP server {self._name!r}: {error}", provider=self._name) from error

@@ -89,12 +89,7 @@ class AgentRun:
         self._core: ConversationSession | None = None
         self._outbox = Outbox(_MAX_UNSENT_AUDIO_MS)
         self._outgoing = Outgoing(queue, slow_consumer_s=settings.slow_consumer_s, on_failure=self._fail)
-        self._calls = Calls(
-            settings.toolkit,
-            client_timeout_s=settings.client_tool_timeout_s,
-            on_result=lambda call_id, name, out: self._outgoing.emit(voice.tool_result(call_id, name, out)),
-            on_finished=self._tool_finished,
-        )
+        self._calls = Calls(settings, voice, tell=self._outgoing.emit, on_finished=self._tool_finished)
         self._reception = Reception(voice, settings, self._calls, self, self._outgoing, session_id)
         self._listener = Listener(voice, reports=settings.reports_playout)
         self._scope = anyio.CancelScope()

@@ -11,6 +11,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema
 
 from voicewire.agent.docstrings import read_docstring
+from voicewire.agent.progress import ToolProgress, current_progress
 from voicewire.errors import ConfigError, InvalidEventError
 
 Schema = dict[str, Any]
@@ -54,10 +55,12 @@ class FunctionSignature:
         if unknown := sorted(self._preset.keys() - known):
             raise ConfigError(f"tool {name!r} has no argument {unknown[0]!r} to preset")
         hints = _type_hints(function, name)
+        self._reports = [parameter for parameter, hint in hints.items() if _is_progress(hint)]
+        given = {*self._preset, *self._reports}
         self._fields = {
             f"argument_{index}": parameter
             for index, parameter in enumerate(self._parameters)
-            if parameter.name not in self._preset and parameter.kind is not parameter.VAR_KEYWORD
+            if parameter.name not in given and parameter.kind is not parameter.VAR_KEYWORD
         }
         definitions = {
             field: _field(parameter, hints, docstring.arguments) for field, parameter in self._fields.items()
@@ -92,7 +95,8 @@ class FunctionSignature:
             for field, parameter in self._fields.items()
             if field in checked.model_fields_set or parameter.default is parameter.empty
         }
-        given = {**given, **(checked.model_extra or {}), **self._preset}
+        progress = {parameter: current_progress() for parameter in self._reports}
+        given = {**given, **(checked.model_extra or {}), **progress, **self._preset}
         positional = [
             given.pop(parameter.name, parameter.default)
             for parameter in self._parameters
@@ -139,6 +143,10 @@ def _type_hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
         raise ConfigError(
             f"tool {name!r}: an annotation cannot be resolved ({error}); import it where the function is"
         ) from error
+
+
+def _is_progress(hint: object) -> bool:
+    return hint is ToolProgress or ToolProgress in get_args(hint)
 
 
 def _field(

@@ -8,9 +8,11 @@ import re
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar, cast
 
+import anyio.lowlevel
 import pydantic_core
 
 from voicewire.agent.mcp_server import McpServer
+from voicewire.agent.progress import ProgressReport, current_progress
 from voicewire.agent.signatures import FunctionSignature
 from voicewire.agent.tools import DEFAULT_TIMEOUT_S, Tool, ToolAnswer, ToolRunner
 from voicewire.errors import ConfigError
@@ -37,8 +39,9 @@ class Toolkit:
             '''
 
     Arguments are checked and converted to the annotated types. A coroutine function is awaited, any other runs
-    in a worker thread; of an async generator the last value counts. Whatever goes wrong in a call becomes an
-    answer that tells the model so.
+    in a worker thread. Of a generator, async or not, the last value is the result, and those before it are progress;
+    a parameter of type `ToolProgress` reports it in numbers and words. Whatever goes wrong in a call becomes an answer
+    that tells the model so.
 
     Args:
         functions: Functions to begin with.
@@ -213,12 +216,19 @@ class Toolkit:
             for spec in self.specs
         ]
 
-    async def call(self, name: str, arguments: str | Mapping[str, Any] = "{}") -> ToolAnswer:
+    async def call(
+        self,
+        name: str,
+        arguments: str | Mapping[str, Any] = "{}",
+        *,
+        on_progress: Callable[[ProgressReport], None] | None = None,
+    ) -> ToolAnswer:
         """Runs one call.
 
         Args:
             name: The tool.
             arguments: JSON text, as a model writes it, or a mapping.
+            on_progress: Gets what the tool reports, and the values of a generator; on the event loop.
 
         Returns:
             The output as text, and whether it is a result or says what went wrong: an unknown tool, arguments
@@ -227,7 +237,7 @@ class Toolkit:
         Cancellation: a coroutine is cancelled; a function in a worker thread is abandoned, its result dropped.
         """
         text = arguments if isinstance(arguments, str) else json.dumps(dict(arguments), default=str)
-        return await ToolRunner(self._tools.values()).run(name, text)
+        return await ToolRunner(self._tools.values()).run(name, text, on_progress=on_progress)
 
 
 def _name_of(function: Callable[..., Any]) -> str:
@@ -278,6 +288,9 @@ async def _last_of(result: object) -> object:
     last: object = None
     async for value in cast("AsyncIterable[object]", result):
         last = value
+        _tell(value)
+        # A generator that never waits must not keep the event loop to itself.
+        await anyio.lowlevel.checkpoint()
     return last
 
 
@@ -285,7 +298,15 @@ def _last_value(values: Iterable[object]) -> object:
     last: object = None
     for value in values:
         last = value
+        _tell(value)
     return last
+
+
+def _tell(value: object) -> None:
+    """A value of a generator: the result as far as it is there."""
+    progress = current_progress()
+    if progress.is_heard:
+        progress.report(message=result_text(value))
 
 
 def result_text(result: object) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 import anyio
 import anyio.to_thread
 
+from voicewire.agent.progress import ProgressReport, reporting
 from voicewire.errors import ConfigError
 from voicewire.events.session import ToolSpec
 from voicewire.recording.marks import ToolOutcome
@@ -61,12 +62,15 @@ class ToolRunner:
         """What the model is told."""
         return tuple(tool.spec for tool in self._tools.values())
 
-    async def run(self, name: str, arguments: str) -> ToolAnswer:
+    async def run(
+        self, name: str, arguments: str, *, on_progress: Callable[[ProgressReport], None] | None = None
+    ) -> ToolAnswer:
         """Runs one call; whatever goes wrong in it becomes an answer that says so.
 
         Args:
             name: The function's name, as the model wrote it.
             arguments: JSON text, as the model wrote it.
+            on_progress: Gets what the function reports and yields before it has its result; on the event loop.
 
         Cancellation: a coroutine is cancelled; one in a worker thread is abandoned, its result dropped.
         """
@@ -81,7 +85,7 @@ class ToolRunner:
             return _failed(f"the arguments are not JSON: {error}")
         if not isinstance(parsed, dict):
             return _failed("the arguments are not a JSON object")
-        with anyio.move_on_after(tool.timeout_s) as scope:
+        with reporting(on_progress), anyio.move_on_after(tool.timeout_s) as scope:
             try:
                 return ToolAnswer(
                     _as_text(await _call(tool.function, cast("dict[str, object]", parsed))), "completed"

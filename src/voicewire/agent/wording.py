@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from voicewire.agent.progress import ProgressReport
 from voicewire.conversation.heard import Stretch
 from voicewire.events import server as s
 from voicewire.events.base import Event, EventBase, type_name
@@ -69,6 +70,20 @@ class Voice:
             heard_text=heard_text,
             is_final=stretch.is_whole or stretch.cut is not None,
             is_cut=stretch.cut is not None,
+        )
+
+    def tool_progress(
+        self, call_id: str, name: str, report: ProgressReport
+    ) -> s.AgentResponseToolProgressEvent:
+        """How far a call has come."""
+        return s.AgentResponseToolProgressEvent(
+            agent_id=self.agent_id,
+            agent_name=self.agent_name,
+            id=call_id,
+            name=name,
+            message=report.message,
+            progress=report.progress,
+            total=report.total,
         )
 
     def tool_result(self, call_id: str, name: str, output: str) -> s.AgentResponseToolResultEvent:

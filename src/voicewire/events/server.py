@@ -34,6 +34,7 @@ class ServerEventType(str, Enum):
     SERVER_SESSION_ENDED = "server_session_ended"
     SERVER_SESSION_RESUMED = "server_session_resumed"
     SERVER_RESUME_TOKEN = "server_resume_token"
+    SERVER_ROOM_UPDATED = "server_room_updated"
     AGENT_READY = "agent_ready"
     AGENT_ENDED = "agent_ended"
     AGENT_RESPONSE_CREATED = "agent_response_created"
@@ -44,6 +45,7 @@ class ServerEventType(str, Enum):
     AGENT_RESPONSE_AUDIO_TRANSCRIPT_DONE = "agent_response_audio_transcript_done"
     AGENT_RESPONSE_TOOL_USE_DELTA = "agent_response_tool_use_delta"
     AGENT_RESPONSE_TOOL_USE_DONE = "agent_response_tool_use_done"
+    AGENT_RESPONSE_TOOL_PROGRESS = "agent_response_tool_progress"
     AGENT_RESPONSE_TOOL_RESULT = "agent_response_tool_result"
     AGENT_INPUT_TRANSCRIPTION_DELTA = "agent_input_transcription_delta"
     AGENT_INPUT_TRANSCRIPTION_DONE = "agent_input_transcription_done"
@@ -117,6 +119,25 @@ class ServerResumeTokenEvent(_Event, frozen=True, kw_only=True):
     token: str
     expires_in_s: float
     """How long it is good for after the connection was lost, in seconds."""
+
+
+class RoomParticipant(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody in a room, as the room's other events name them."""
+
+    id: str
+    """``agent_id`` of the events about them: an agent's id, or the session of a person."""
+    name: str
+
+
+class ServerRoomUpdatedEvent(_Event, frozen=True, kw_only=True):
+    """Who is in the room now, and who has the floor (ADR 0024); sent whenever either changes."""
+
+    type: ClassVar[str] = ServerEventType.SERVER_ROOM_UPDATED
+    room_id: str
+    agents: tuple[RoomParticipant, ...] = ()
+    people: tuple[RoomParticipant, ...] = ()
+    floor: str = ""
+    """The id of who speaks or was asked to; empty when the floor is free."""
 
 
 class AgentReadyEvent(_AgentEvent, frozen=True, kw_only=True):
@@ -258,6 +279,21 @@ class AgentResponseToolUseDoneEvent(_AgentEvent, frozen=True, kw_only=True):
     tool_use: ToolUseBlock
 
 
+class AgentResponseToolProgressEvent(_AgentEvent, frozen=True, kw_only=True):
+    """How far a function call has come (ADR 0026); only of tools that say so, never after the call's result."""
+
+    type: ClassVar[str] = ServerEventType.AGENT_RESPONSE_TOOL_PROGRESS
+    id: str
+    """The call, as in ``tool_use`` and ``tool_result``."""
+    name: str
+    message: str = ""
+    """What the tool does, or its result as far as it is there; 2000 characters at most."""
+    progress: float | None = None
+    """How much is done, in any unit."""
+    total: float | None = None
+    """How much there is to do, where that is known."""
+
+
 class AgentResponseToolResultEvent(_AgentEvent, frozen=True, kw_only=True):
     """A function call has its result."""
 
@@ -322,7 +358,7 @@ class AgentPlayoutFlushEvent(_AgentEvent, frozen=True, kw_only=True):
 class AgentPlayoutHeardEvent(_AgentEvent, frozen=True, kw_only=True):
     """What the ledger holds of a stretch of speech after a report; captions are drawn from it.
 
-    Only for sessions that were created with ``reports_playout``.
+    Only for sessions that were created with ``reports_playout``, and of rooms with ``tells_playout``.
     """
 
     type: ClassVar[str] = ServerEventType.AGENT_PLAYOUT_HEARD
@@ -349,6 +385,7 @@ class ServerEvents:
     ServerSessionEndedEvent = ServerSessionEndedEvent
     ServerSessionResumedEvent = ServerSessionResumedEvent
     ServerResumeTokenEvent = ServerResumeTokenEvent
+    ServerRoomUpdatedEvent = ServerRoomUpdatedEvent
     AgentReadyEvent = AgentReadyEvent
     AgentEndedEvent = AgentEndedEvent
     AgentResponseCreatedEvent = AgentResponseCreatedEvent
@@ -359,6 +396,7 @@ class ServerEvents:
     AgentResponseAudioTranscriptDoneEvent = AgentResponseAudioTranscriptDoneEvent
     AgentResponseToolUseDeltaEvent = AgentResponseToolUseDeltaEvent
     AgentResponseToolUseDoneEvent = AgentResponseToolUseDoneEvent
+    AgentResponseToolProgressEvent = AgentResponseToolProgressEvent
     AgentResponseToolResultEvent = AgentResponseToolResultEvent
     AgentInputTranscriptionDeltaEvent = AgentInputTranscriptionDeltaEvent
     AgentInputTranscriptionDoneEvent = AgentInputTranscriptionDoneEvent

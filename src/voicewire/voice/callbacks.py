@@ -18,6 +18,7 @@ EVENTS: Final = (
     "audio",
     "transcript",
     "tool_call",
+    "tool_progress",
     "connect",
     "disconnect",
     "error",

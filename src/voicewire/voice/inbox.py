@@ -10,6 +10,7 @@ from typing import Final, TypeAlias, cast
 
 import anyio
 
+from voicewire.agent.progress import ProgressReport
 from voicewire.errors import BackpressureError, RealtimeConnectionError, RealtimeError, SessionClosed
 from voicewire.events import server as s
 from voicewire.events.base import EventBase
@@ -180,6 +181,9 @@ class VoiceInbox:
             case s.AgentErrorEvent():
                 if not self._is_refused_switch(event):
                     await call("error", error_of(event))
+            case s.AgentResponseToolProgressEvent():
+                how_far = ProgressReport(event.message, event.progress, event.total)
+                await call("tool_progress", event.name, how_far)
             case s.AgentResponseDoneEvent():
                 await call("response_done", event.status)
             case _Marker():

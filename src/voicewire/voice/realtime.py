@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from voicewire.errors import RealtimeError
@@ -44,6 +45,8 @@ class RealtimeVoice:
             ``REALTIME_VOICE_PROVIDER``, then the first provider with a key, then the engine on this machine.
         config: Settings; it is copied.
         tools: Functions that the model may call, besides those of the configuration.
+        record: A file that the wire of all sessions goes into, a cassette for ``voicewire replay``.
+        record_audio: Whether audio goes into it too, or only its lengths.
 
     Raises:
         RealtimeError: No such provider, none is configured, or a tool is none.
@@ -59,12 +62,16 @@ class RealtimeVoice:
         config: RealtimeConfig | None = None,
         *,
         tools: Iterable[Any] | None = None,
+        record: str | Path | None = None,
+        record_audio: bool = True,
     ) -> None:
         self.config = config.model_copy(deep=False) if config is not None else RealtimeConfig()
         self._provider: providers.ProviderInfo | None = None
         self._make: ModelFactory
         self._name = ""
         self._choose(provider)
+        if record is not None:
+            self._make = _recorded(self._make, record, record_audio=record_audio)
         self._callbacks = Callbacks()
         self._toolkit = VoiceToolkit(self._callbacks, timeout_s=self.config.tool_timeout_s)
         for tool in (*self.config.tools, *(tools or ())):
@@ -112,6 +119,10 @@ class RealtimeVoice:
         What it returns is the result; when it returns None, the function of that name in ``tools`` runs.
         """
         return self._callbacks.add("tool_call", callback)
+
+    def on_tool_progress(self, callback: CallbackT) -> CallbackT:
+        """Calls ``callback(name, report)`` with the `ProgressReport` of a tool that says how far it is."""
+        return self._callbacks.add("tool_progress", callback)
 
     def on_connect(self, callback: CallbackT) -> CallbackT:
         """Calls ``callback()`` when a session is open."""
@@ -259,6 +270,20 @@ def realtime_voice(
 ) -> RealtimeVoice:
     """A `RealtimeVoice`; the same as calling the class."""
     return RealtimeVoice(provider, config)
+
+
+def _recorded(make: ModelFactory, record: str | Path, *, record_audio: bool) -> ModelFactory:
+    """Makes one model for all sessions: they share the file."""
+    from voicewire.models.recorded import with_cassette
+
+    made: list[RealtimeModel] = []
+
+    def make_once(config: RealtimeConfig) -> RealtimeModel:
+        if not made:
+            made.append(with_cassette(make(config), record, record_audio=record_audio))
+        return made[0]
+
+    return make_once
 
 
 async def _feed(

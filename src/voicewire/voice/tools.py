@@ -10,6 +10,7 @@ from typing import Any, cast
 import anyio.to_thread
 import msgspec
 
+from voicewire.agent.progress import ProgressReport
 from voicewire.agent.toolkit import Toolkit, result_text
 from voicewire.agent.tools import Tool, ToolAnswer, ToolRunner
 from voicewire.errors import RealtimeError, VoicewireError
@@ -95,7 +96,13 @@ class VoiceToolkit(Toolkit):
             timeout_s=tool.timeout_s,
         )
 
-    async def call(self, name: str, arguments: str | Mapping[str, Any] = "{}") -> ToolAnswer:
+    async def call(
+        self,
+        name: str,
+        arguments: str | Mapping[str, Any] = "{}",
+        *,
+        on_progress: Callable[[ProgressReport], None] | None = None,
+    ) -> ToolAnswer:
         """Runs one call: by a handler, else by the function of that name."""
         handlers = self._callbacks.of("tool_call")
         if handlers:
@@ -104,7 +111,7 @@ class VoiceToolkit(Toolkit):
                 return asked
         if name in self._declared:
             return ToolAnswer(f'{{"error": "no on_tool_call handler answers {name}"}}', "failed")
-        return await super().call(name, arguments)
+        return await super().call(name, arguments, on_progress=on_progress)
 
     async def _asked(
         self, handlers: Iterable[Callback], name: str, arguments: str | Mapping[str, Any]

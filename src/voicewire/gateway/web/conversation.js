@@ -192,6 +192,9 @@ export class Conversation {
         this.timeline.mark(event.agent_id, this.now(), `called ${name}`);
         break;
       }
+      case "agent_response_tool_progress":
+        this.captions.showProgress(event.id, event);
+        break;
       case "agent_response_tool_result": {
         const { id, output } = event.tool_result;
         this.openTools.delete(id);

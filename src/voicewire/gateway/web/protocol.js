@@ -1,11 +1,13 @@
 /**
- * What the page and the gateway say to each other at `/ws/{user_id}/{session_id}`, and what the page is told of the
+ * What the page and the gateway say to each other at `/ws/{user_id}/{session_id}` and `/ws/room/{room_id}/{user_id}`, and what the page is told of the
  * gateway. Types only; `docs/reference/events.md` describes the events.
  *
  * @typedef {{agent_id: string, agent_name: string}} Agent
+ * @typedef {{id: string, name: string}} Participant
  * @typedef {{type: string, rate: number}} AudioFormat
  * @typedef {{role: string, text: string, is_final?: boolean, item_id?: string}} HistoryEntry
  * @typedef {{id: string, name: string, input: Record<string, unknown>, raw_input?: string}} ToolUse
+ * @typedef {{message: string, progress: number | null, total: number | null}} Progress
  * @typedef {{id: string, name?: string, output: string | Record<string, unknown>[]}} ToolResult
  *
  * @typedef {{type: "server_session_created", session_id: string}
@@ -13,6 +15,7 @@
  *   | {type: "server_session_ended", session_id: string, reason: string, code: number}
  *   | {type: "server_session_resumed", session_id: string, history: HistoryEntry[]}
  *   | {type: "server_resume_token", token: string, expires_in_s: number}
+ *   | {type: "server_room_updated", room_id: string, agents: Participant[], people: Participant[], floor: string}
  *   | Agent & {type: "agent_ready"}
  *   | Agent & {type: "agent_ended", reason: string, code: number}
  *   | Agent & {type: "agent_response_created", response_id: string}
@@ -26,6 +29,7 @@
  *       transcript: string}
  *   | Agent & {type: "agent_response_tool_use_delta", item_id: string, tool_use: ToolUse}
  *   | Agent & {type: "agent_response_tool_use_done", item_id: string, tool_use: ToolUse}
+ *   | Agent & {type: "agent_response_tool_progress", id: string, name: string} & Progress
  *   | Agent & {type: "agent_response_tool_result", tool_result: ToolResult}
  *   | Agent & {type: "agent_input_transcription_delta", item_id: string, delta: string, is_revision: boolean}
  *   | Agent & {type: "agent_input_transcription_done", item_id: string, transcript: string}
@@ -52,7 +56,7 @@
  *
  * @typedef {{id: string, voices: string[], turn_detection: string[], input_rate_hz: number, speaks: boolean,
  *   takes_images: boolean}} Model
- * @typedef {{version: string, models: Model[]}} PageConfig
+ * @typedef {{version: string, models: Model[], room_agents: string[]}} PageConfig
  */
 
 /**
