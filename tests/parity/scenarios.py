@@ -329,18 +329,17 @@ SCENARIOS: tuple[Scenario, ...] = (
             Until(m.ModelResponseAudioDeltaEvent),
             Send(lambda talk: CancelResponse()),
             Send(lambda talk: TruncateItem(talk.agent_item_id, 0)),
-            Until(m.ModelItemDeletedEvent),
+            Until(m.ModelItemTruncatedEvent),
             Say("text_prompt"),
             Until(DONE, 2),
         ),
         expects=(
             TEXT_ITEM,
             CUT_REPLY.format("client_cancelled"),
-            "history: item deleted",
+            "history: item truncated",
             TEXT_ITEM,
             SPOKEN_REPLY,
         ),
-        not_for=frozenset({"echo", "scripted", "local"}),  # they cut it to nothing and keep its place
     ),
     Scenario(
         name="a response beside the conversation",

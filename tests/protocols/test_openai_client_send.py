@@ -580,6 +580,14 @@ def test_truncation_is_clamped(sizes: list[int], end_ms: int) -> None:
         assert frames[0]["audio_end_ms"] == min(end_ms, generated_ms)
 
 
+def test_a_deletion_of_what_nobody_heard_is_reported_as_a_truncation(codec: OpenAIClientCodec) -> None:
+    deleted = server_sample("conversation.item.deleted")
+    sent(codec, TruncateItem("item_1", 0, 1))
+    cut = events.ModelItemTruncatedEvent(item_id="item_1", audio_end_ms=0, content_index=1)
+    assert codec.receive(json.dumps(deleted)) == [cut]
+    assert codec.receive(json.dumps(deleted)) == [events.ModelItemDeletedEvent(item_id="item_1")]
+
+
 def test_many_small_pieces_are_counted_exactly(codec: OpenAIClientCodec) -> None:
     answers(codec, begun(), *[audio(4)] * 240, *[audio(2)] * 480)
     assert sent(codec, TruncateItem("item_1", 1000))[0]["audio_end_ms"] == 40

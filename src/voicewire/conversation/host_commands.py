@@ -30,7 +30,7 @@ from voicewire.events.commands import (
     UpdateSession,
 )
 from voicewire.events.items import ContentPart, Item
-from voicewire.events.model import ModelItemDeletedEvent, ModelItemRetrievedEvent, ModelSessionUpdatedEvent
+from voicewire.events.model import ModelItemRetrievedEvent, ModelSessionUpdatedEvent
 
 
 class CommandDesk:
@@ -152,14 +152,12 @@ class CommandDesk:
             message = f"Error deleting item: the item with id '{item_id}' {state}."
             core.error("item_delete_invalid_item_id", message, command.command_id, param="item_id")
             return
-        core.items.remove(item_id)
-        core.ledger.forget(item_id)
+        core.remove_item(item_id)
         self._input.item_deleted(item_id)
         if item.kind == "function_call":
             core.tools.forget(item.call_id or "")
         elif item.kind == "function_call_output":
             core.tools.reopened(item.call_id or "")
-        core.emit(ModelItemDeletedEvent(item_id=item_id))
 
     def _retrieve(self, command: RetrieveItem) -> None:
         item = self._core.items.get(command.item_id)

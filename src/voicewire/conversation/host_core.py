@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from voicewire.conversation.heard import HeardLedger
-from voicewire.conversation.history import valid_history
+from voicewire.conversation.history import heard_item, valid_history
 from voicewire.conversation.items import ItemLog
 from voicewire.conversation.orders import HostOutput
 from voicewire.conversation.tools import ToolLedger
@@ -14,6 +16,7 @@ from voicewire.events.items import Item
 from voicewire.events.model import (
     ModelErrorEvent,
     ModelItemAddedEvent,
+    ModelItemDeletedEvent,
     ModelItemDoneEvent,
     ModelSessionCreatedEvent,
     ModelSessionEndedEvent,
@@ -87,6 +90,17 @@ class HostCore:
         self.items.replace(item)
         previous_id = self.items.previous_id(item.id)
         self.emit(ModelItemDoneEvent(item=item, previous_item_id=previous_id, response_id=response_id))
+
+    def keep_heard(self, item: Item) -> None:
+        """Leaves of an assistant's item what was heard of it: audio, perhaps, without a whole word."""
+        heard = heard_item(item, self.ledger)
+        self.items.replace(heard or msgspec.structs.replace(item, status="incomplete", content=()))
+
+    def remove_item(self, item_id: str) -> None:
+        """Takes an item out of the conversation and emits that it is gone."""
+        self.items.remove(item_id)
+        self.ledger.forget(item_id)
+        self.emit(ModelItemDeletedEvent(item_id=item_id))
 
     def history(self) -> tuple[Item, ...]:
         """Valid input for the next request."""

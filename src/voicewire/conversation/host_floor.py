@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from voicewire.conversation.history import heard_item
 from voicewire.conversation.host_core import HostCore
 from voicewire.conversation.host_reply import ReplySide
 from voicewire.conversation.responses import AskRule
 from voicewire.conversation.tools import ToolCall
+from voicewire.conversation.truncation import judged
 from voicewire.events.commands import CancelResponse, CreateResponse, TruncateItem
 from voicewire.events.items import Item
-from voicewire.events.model import ModelItemTruncatedEvent, ResponseStatus, TokenUsage
+from voicewire.events.model import ModelErrorEvent, ModelItemTruncatedEvent, ResponseStatus, TokenUsage
 from voicewire.events.session import SessionConfig
-
-TRUNCATION_SLACK_MS = 20
-"""By so much a truncation may lie beyond the audio: one packet of a client that rounds up."""
 
 
 class Floor:
@@ -162,33 +158,20 @@ class Floor:
     # ------------------------------------------------------------------ truncation
 
     def truncate(self, command: TruncateItem) -> None:
-        """``TruncateItem``: the client says what was heard; replaces any estimate."""
+        """``TruncateItem``: the client says what was heard; replaces any estimate.
+
+        An item of which nothing was heard is in no history any more; its place and its id stay.
+        """
         core = self._core
-        item = core.items.get(command.item_id)
-        if item is None:
-            message = f"Error truncating item: the item with id '{command.item_id}' does not exist."
-            core.error("item_truncate_invalid_item_id", message, command.command_id, param="item_id")
-            return
         stretch = core.ledger.get(command.item_id, command.content_index)
-        if stretch is None or not stretch.generated:
-            message = "Only model output audio messages can be truncated"
-            core.error("unsupported_content_type", message, command.command_id)
+        cut = judged(command, core.items.get(command.item_id), stretch)
+        if isinstance(cut, ModelErrorEvent):
+            core.emit(cut)
             return
-        available = stretch.generated if stretch.cut is None or stretch.is_estimated else stretch.cut
-        available_ms = stretch.ms_of(available)
-        if not 0 <= command.audio_end_ms <= available_ms + TRUNCATION_SLACK_MS:
-            message = f"Audio content of {available_ms}ms is already shorter than {command.audio_end_ms}ms"
-            core.error("invalid_value", message, command.command_id, param="audio_end_ms")
-            return
-        kept_ms = min(command.audio_end_ms, available_ms)
-        is_all = 0 < kept_ms == available_ms
-        kept = available if is_all else stretch.samples_of_ms(kept_ms)
-        core.ledger.cut(stretch, kept, is_estimated=False)
+        item = cut.item
+        core.ledger.cut(cut.stretch, cut.samples, is_estimated=False)
         if item.status != "in_progress":
-            heard = heard_item(item, core.ledger)
-            core.items.replace(heard or msgspec.structs.replace(item, status="incomplete", content=()))
+            core.keep_heard(item)
         core.emit(
-            ModelItemTruncatedEvent(
-                item_id=item.id, audio_end_ms=kept_ms, content_index=command.content_index
-            )
+            ModelItemTruncatedEvent(item_id=item.id, audio_end_ms=cut.ms, content_index=command.content_index)
         )

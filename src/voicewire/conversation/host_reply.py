@@ -9,7 +9,6 @@ from typing import Any, cast
 import msgspec
 
 from voicewire.conversation.heard import Stretch, WordSpan
-from voicewire.conversation.history import heard_item
 from voicewire.conversation.host_core import HostCore
 from voicewire.conversation.orders import StartResponse, StopGeneration
 from voicewire.conversation.responses import Response, ResponseSequencer
@@ -34,9 +33,6 @@ from voicewire.events.model import (
     ToolUseBlock,
 )
 from voicewire.events.session import SessionConfig
-
-TRUNCATION_SLACK_MS = 20
-"""By so much a truncation may lie beyond the audio: one packet of a client that rounds up."""
 
 
 @dataclass(slots=True, eq=False)
@@ -271,8 +267,7 @@ class ReplySide:
             return
         stretch.end(is_complete=status in ("completed", "incomplete"))
         if stretch.cut is not None and not stretch.is_estimated:
-            heard = heard_item(item, self._core.ledger)
-            self._core.items.replace(heard or msgspec.structs.replace(item, status="incomplete", content=()))
+            self._core.keep_heard(item)
 
     def _close_parts(self, reply: Reply, item_id: str, text: str) -> None:
         response_id, emit = reply.response_id, self._core.emit

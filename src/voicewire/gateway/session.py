@@ -22,6 +22,7 @@ from voicewire.events.model import (
 )
 from voicewire.events.session import SessionConfig
 from voicewire.gateway.admission import Admission
+from voicewire.gateway.cuts import ShadowConversation
 from voicewire.gateway.fitting import fitting_command, fitting_config
 from voicewire.gateway.limits import LimitHit
 from voicewire.gateway.line import INTERNAL, NORMAL, TRY_LATER, ClientLine, SessionEnd
@@ -58,6 +59,8 @@ class GatewaySession:
         observer: GatewayObserver | None = None,
     ) -> None:
         self._codec = codec
+        self._shadow: ShadowConversation | None = None
+        """Answers what a model of another wire cannot be told."""
         self._observer = observer or GatewayObserver()
         self._line = ClientLine(
             socket, settings, admission, on_limit=self._tell_limit, observer=self._observer
@@ -73,6 +76,8 @@ class GatewaySession:
         await self._line.serve(lambda: self._talk(model, config))
 
     async def _talk(self, model: RealtimeModel, config: SessionConfig) -> SessionEnd:
+        if not model.capabilities.supports_truncation:
+            self._shadow = ShadowConversation()
         try:
             async with model.open(config=fitting_config(config, model)) as connection:
                 return await self._line.pump(
@@ -97,23 +102,42 @@ class GatewaySession:
                 await self._send(connection, fitting_command(command, model))
 
     async def _send(self, connection: RealtimeConnection, command: Command) -> None:
+        shadow = self._shadow
         try:
-            await connection.send(command)
+            if shadow is None or not shadow.knows_better(command):
+                await connection.send(command)
+                return
         except SessionClosed:
             # The end event is on its way; it carries the code and the reason.
             return
         except VoicewireError as error:
-            is_refusal = isinstance(error, UnsupportedError | ValueError)
-            kind, code = (
-                ("invalid_request_error", "unsupported") if is_refusal else ("server_error", "model_failed")
-            )
-            self._report(kind, code, str(error), command.command_id)
+            is_ours = isinstance(error, UnsupportedError) and shadow is not None
+            if not is_ours or not self._answered(command):
+                self._report_refusal(command, error)
+            return
+        self._answered(command)
+
+    def _answered(self, command: Command) -> bool:
+        """Whether the gateway answers a command in the place of a model that cannot."""
+        answer = None if self._shadow is None else self._shadow.answer(command)
+        if answer is not None:
+            self._line.put(self._codec.encode(answer))
+        return answer is not None
+
+    def _report_refusal(self, command: Command, error: VoicewireError) -> None:
+        is_refusal = isinstance(error, UnsupportedError | ValueError)
+        kind, code = (
+            ("invalid_request_error", "unsupported") if is_refusal else ("server_error", "model_failed")
+        )
+        self._report(kind, code, str(error), command.command_id)
 
     async def _relay_events(self, connection: RealtimeConnection) -> None:
         end: SessionEnd | None = None
         try:
             async for event in connection:
                 self._note(event)
+                if self._shadow is not None:
+                    self._shadow.note(event)
                 if isinstance(event, ModelSessionEndedEvent):
                     end = SessionEnd(event.code, event.reason)
                 self._line.put(self._codec.encode(event))

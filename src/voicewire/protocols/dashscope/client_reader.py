@@ -2,43 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
-from voicewire.errors import RemoteProtocolError
 from voicewire.events.base import EventBase
 from voicewire.events.model import ModelInputTranscriptionDeltaEvent
-from voicewire.protocols.codec import Frame
 from voicewire.protocols.dashscope import wire_server as wire
-from voicewire.protocols.dashscope.session_config import mapping
 from voicewire.protocols.openai import wire_server as ga
 from voicewire.protocols.openai.client_deltas import DeltaReader
-from voicewire.protocols.openai.client_reader import ConversationReader, raw_event
+from voicewire.protocols.openai.client_reader import ConversationReader
 from voicewire.protocols.openai.client_responses import Handler, ResponseReader
 from voicewire.protocols.openai.client_state import remember
 from voicewire.protocols.openai.sequencer import ResponseSequencer
 from voicewire.protocols.openai.wire_response import ResponseBody, Usage
-
-_MAX_SHOWN_CHARS = 60
-
-
-def check_unread(frame: Frame | memoryview, error: Exception) -> None:
-    """Judges a frame that could not be read as an event; returns when its type is only unknown.
-
-    Raises:
-        RemoteProtocolError: The frame is no JSON object, has no type, or a field of the wrong type.
-    """
-    if not isinstance(error, msgspec.ValidationError):
-        raise RemoteProtocolError(f"the server sent a frame that is not JSON: {error}") from error
-    found = cast("object", raw_event(frame))
-    event_type = mapping(found).get("type")
-    if not isinstance(event_type, str) or not event_type:
-        shown = repr(found)[:_MAX_SHOWN_CHARS]
-        raise RemoteProtocolError(f"the server sent {shown}, which is no event: it has no type") from error
-    if event_type in wire.SERVER_EVENT_TYPES:
-        raise RemoteProtocolError(f"the server sent an event with a field at fault: {error}") from error
 
 
 class DashScopeReader:

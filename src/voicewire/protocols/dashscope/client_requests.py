@@ -24,7 +24,6 @@ from voicewire.protocols.dashscope.session_config import modalities
 from voicewire.protocols.dashscope.traits import WireTraits
 from voicewire.protocols.openai.client_requests import append_frames
 from voicewire.protocols.openai.flat import item_to_flat
-from voicewire.protocols.openai.sequencer import Request
 from voicewire.protocols.openai.wire_client import ClientEvent
 from voicewire.protocols.openai.wire_items import item_to_client_event
 
@@ -114,8 +113,3 @@ def response_frame(command: CreateResponse, event_id: str, traits: WireTraits) -
     if not params and traits.is_always_create_empty:
         return encoded(wire.ResponseCreate(event_id=event_id))
     return encoded(wire.ResponseCreate(event_id=event_id, response=wire.ResponseParams(**params)))
-
-
-def request_frame(request: Request, traits: WireTraits) -> str:
-    """The ``response.create`` of a request whose turn it is."""
-    return response_frame(request.command, request.event_id, traits)

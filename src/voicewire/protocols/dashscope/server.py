@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-import msgspec
-
 from voicewire.events.base import EventBase
 from voicewire.events.commands import (
     CancelResponse,
@@ -26,15 +24,8 @@ from voicewire.events.model import (
     ModelInputTranscriptionDoneEvent,
     ModelInputTranscriptionFailedEvent,
     ModelResponseAudioDeltaEvent,
-    ModelResponseAudioDoneEvent,
-    ModelResponseAudioTranscriptDeltaEvent,
-    ModelResponseAudioTranscriptDoneEvent,
     ModelResponseCreatedEvent,
     ModelResponseDoneEvent,
-    ModelResponseTextDeltaEvent,
-    ModelResponseTextDoneEvent,
-    ModelResponseToolUseDeltaEvent,
-    ModelResponseToolUseDoneEvent,
     ModelSessionUpdatedEvent,
 )
 from voicewire.events.session import SessionConfig
@@ -52,7 +43,7 @@ from voicewire.protocols.openai import wire_client as ga_client
 from voicewire.protocols.openai import wire_server as ga
 from voicewire.protocols.openai.limits import ServerLimits
 from voicewire.protocols.openai.server_conversation import ConversationTeller
-from voicewire.protocols.openai.server_requests import append_command, request_error
+from voicewire.protocols.openai.server_requests import append_command, error_of, named, request_error
 from voicewire.protocols.openai.server_responses import ResponseTeller
 from voicewire.protocols.openai.server_session import ServerSession
 from voicewire.protocols.openai.wire_response import ErrorBody
@@ -129,18 +120,10 @@ class DashScopeServerCodec:
         self._answer(ga.SessionCreated(event_id=self._writer.new_id(), session=self._session.shown()))
 
     def _make_tellers(self) -> dict[type, Callable[[Any], list[str] | None]]:
-        responses = self._responses
         return {
-            **ConversationTeller(self._writer, responses).tellers,
-            ModelResponseCreatedEvent: responses.created,
+            **ConversationTeller(self._writer, self._responses).tellers,
+            **self._responses.tellers,
             ModelResponseDoneEvent: self._response_done,
-            ModelResponseAudioDoneEvent: responses.audio_done,
-            ModelResponseAudioTranscriptDeltaEvent: responses.words_delta,
-            ModelResponseAudioTranscriptDoneEvent: responses.words_done,
-            ModelResponseTextDeltaEvent: responses.words_delta,
-            ModelResponseTextDoneEvent: responses.words_done,
-            ModelResponseToolUseDeltaEvent: responses.call_delta,
-            ModelResponseToolUseDoneEvent: responses.call_done,
             ModelInputTranscriptionDeltaEvent: self._partial,
             ModelSessionUpdatedEvent: self._session_updated,
             ModelErrorEvent: self._error,
@@ -232,7 +215,7 @@ class DashScopeServerCodec:
                 return self._cancel(event, command_id)
             case client.SessionUpdate():
                 result = self._session.change(event.session, command_id)
-                return _named(result, event.event_id) if isinstance(result, ErrorBody) else result
+                return named(result, event.event_id) if isinstance(result, ErrorBody) else result
             case client.SessionFinish():
                 return self._finish()
             case client.InputTextBufferAppend():
@@ -363,14 +346,9 @@ class DashScopeServerCodec:
         self._session.refused(event.command_id)
         self._responses.refused(event.command_id)
         self._owed.pop(event.command_id, None)
-        error = ErrorBody(
-            type=event.error_type or codes.INVALID_REQUEST_ERROR,
-            code=event.code or None,
-            message=event.message,
-            param=event.param,
-            event_id=None if event.command_id.startswith(_SPEECH_ID) else event.command_id or None,
-        )
-        return [self._writer.error(error)]
+        error = error_of(event)
+        # What it has the engine say piece by piece was no event of the client's.
+        return [self._writer.error(named(error, None) if event.command_id.startswith(_SPEECH_ID) else error)]
 
 
 _PURPOSE: Final[dict[Family, str]] = {
@@ -378,7 +356,3 @@ _PURPOSE: Final[dict[Family, str]] = {
     "asr": "transcription",
     "tts": "speech from text",
 }
-
-
-def _named(error: ErrorBody, event_id: str | None) -> ErrorBody:
-    return msgspec.structs.replace(error, event_id=event_id)

@@ -110,6 +110,13 @@ class TaskServerCodec:
             case _:
                 raise LocalProtocolError(f"a service sends no {type(event).__name__}")
 
+    def refuse(self, code: str, message: str) -> list[Frame]:
+        """Fails the task under way, and ends the connection; there may be no task. Nothing when that has happened."""
+        if self.is_closing:
+            return []
+        self._fail(code, message)
+        return self.data_to_send()
+
     def _run(self, header: Header, payload: ClientPayload) -> list[Request]:
         if self._task is not None:
             self._fail(INVALID, f"task {self._task.task_id!r} is still under way on this connection")

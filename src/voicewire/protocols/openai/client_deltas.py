@@ -114,13 +114,24 @@ class DeltaReader:
         return events
 
     def _transcript_delta(self, event: wire.OutputTranscriptDelta) -> list[EventBase]:
+        return self._more_words(event, "audio", ModelResponseAudioTranscriptDeltaEvent)
+
+    def _text_delta(self, event: wire.OutputTextDelta) -> list[EventBase]:
+        return self._more_words(event, "text", ModelResponseTextDeltaEvent)
+
+    def _more_words(
+        self,
+        event: wire.OutputTranscriptDelta | wire.OutputTextDelta,
+        kind: str,
+        told: type[ModelResponseAudioTranscriptDeltaEvent | ModelResponseTextDeltaEvent],
+    ) -> list[EventBase]:
         events: list[EventBase] = []
         response = self._responses.find(event.response_id, events)
         if response is not None and event.delta:
             if item := response.items.get(event.item_id):
-                item.add(event.content_index, "audio", event.delta)
+                item.add(event.content_index, kind, event.delta)
             events.append(
-                ModelResponseAudioTranscriptDeltaEvent(
+                told(
                     response_id=event.response_id,
                     item_id=event.item_id,
                     delta=event.delta,
@@ -130,51 +141,32 @@ class DeltaReader:
         return events
 
     def _transcript_done(self, event: wire.OutputTranscriptDone) -> list[EventBase]:
-        events: list[EventBase] = []
-        response = self._responses.find(event.response_id, events)
-        if response is not None:
-            if item := response.items.get(event.item_id):
-                item.replace(event.content_index, "audio", event.transcript)
-            events.append(
-                ModelResponseAudioTranscriptDoneEvent(
-                    response_id=event.response_id,
-                    item_id=event.item_id,
-                    transcript=event.transcript,
-                    content_index=event.content_index,
-                )
-            )
-        return events
-
-    def _text_delta(self, event: wire.OutputTextDelta) -> list[EventBase]:
-        events: list[EventBase] = []
-        response = self._responses.find(event.response_id, events)
-        if response is not None and event.delta:
-            if item := response.items.get(event.item_id):
-                item.add(event.content_index, "text", event.delta)
-            events.append(
-                ModelResponseTextDeltaEvent(
-                    response_id=event.response_id,
-                    item_id=event.item_id,
-                    delta=event.delta,
-                    content_index=event.content_index,
-                )
-            )
-        return events
+        told = ModelResponseAudioTranscriptDoneEvent(
+            response_id=event.response_id,
+            item_id=event.item_id,
+            transcript=event.transcript,
+            content_index=event.content_index,
+        )
+        return self._all_words(told, "audio", event.transcript)
 
     def _text_done(self, event: wire.OutputTextDone) -> list[EventBase]:
+        told = ModelResponseTextDoneEvent(
+            response_id=event.response_id,
+            item_id=event.item_id,
+            text=event.text,
+            content_index=event.content_index,
+        )
+        return self._all_words(told, "text", event.text)
+
+    def _all_words(
+        self, told: ModelResponseAudioTranscriptDoneEvent | ModelResponseTextDoneEvent, kind: str, words: str
+    ) -> list[EventBase]:
         events: list[EventBase] = []
-        response = self._responses.find(event.response_id, events)
+        response = self._responses.find(told.response_id, events)
         if response is not None:
-            if item := response.items.get(event.item_id):
-                item.replace(event.content_index, "text", event.text)
-            events.append(
-                ModelResponseTextDoneEvent(
-                    response_id=event.response_id,
-                    item_id=event.item_id,
-                    text=event.text,
-                    content_index=event.content_index,
-                )
-            )
+            if item := response.items.get(told.item_id):
+                item.replace(told.content_index, kind, words)
+            events.append(told)
         return events
 
     def _part(self, event: wire.ContentPartAdded | wire.ContentPartDone) -> list[EventBase]:

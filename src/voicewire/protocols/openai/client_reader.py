@@ -33,15 +33,20 @@ from voicewire.protocols.openai.wire_items import item_from_server
 _MAX_SHOWN_CHARS = 60
 
 
-def check_unread(frame: Frame | memoryview, error: Exception) -> None:
+def check_unread(frame: Frame | memoryview, error: Exception, known: frozenset[str]) -> None:
     """Judges a frame that could not be read as an event; returns when its type is only unknown.
+
+    Args:
+        frame: The frame.
+        error: What reading it has raised.
+        known: The types that can be read.
 
     Raises:
         RemoteProtocolError: The frame is no JSON object, has no type, or a field of the wrong type.
     """
     if not isinstance(error, msgspec.ValidationError):
         raise RemoteProtocolError(f"the server sent a frame that is not JSON: {error}") from error
-    if _event_type(frame, error) in wire.SERVER_EVENT_TYPES:
+    if _event_type(frame, error) in known:
         raise RemoteProtocolError(f"the server sent an event with a field at fault: {error}") from error
 
 
@@ -78,6 +83,7 @@ class ConversationReader:
     def __init__(self, responses: ResponseReader) -> None:
         self._responses = responses
         self._finished: dict[str, None] = {}
+        self._cuts: dict[str, int] = {}
         self.handlers: dict[type, Handler] = {
             wire.ConversationItemAdded: self._item_added,
             wire.ConversationItemCreated: self._item_created,
@@ -93,6 +99,10 @@ class ConversationReader:
             wire.SpeechStarted: self._speech_started,
             wire.SpeechStopped: self._speech_stopped,
         }
+
+    def expect_cut(self, item_id: str, content_index: int) -> None:
+        """An item is being deleted because nothing of it was heard; its deletion is reported as a truncation."""
+        remember(self._cuts, item_id, content_index)
 
     def _item_added(self, event: wire.ConversationItemAdded) -> list[EventBase] | None:
         item = item_from_server(event.item)
@@ -143,6 +153,10 @@ class ConversationReader:
             self._responses.last_item_id = None
         self._responses.announced.pop(event.item_id, None)
         self._finished.pop(event.item_id, None)
+        if (content_index := self._cuts.pop(event.item_id, None)) is not None:
+            return [
+                ModelItemTruncatedEvent(item_id=event.item_id, audio_end_ms=0, content_index=content_index)
+            ]
         return [ModelItemDeletedEvent(item_id=event.item_id)]
 
     def _transcription_delta(self, event: wire.InputTranscriptionDelta) -> list[EventBase]:

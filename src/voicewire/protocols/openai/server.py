@@ -19,15 +19,6 @@ from voicewire.events.model import (
     ModelErrorEvent,
     ModelProviderEvent,
     ModelResponseAudioDeltaEvent,
-    ModelResponseAudioDoneEvent,
-    ModelResponseAudioTranscriptDeltaEvent,
-    ModelResponseAudioTranscriptDoneEvent,
-    ModelResponseCreatedEvent,
-    ModelResponseDoneEvent,
-    ModelResponseTextDeltaEvent,
-    ModelResponseTextDoneEvent,
-    ModelResponseToolUseDeltaEvent,
-    ModelResponseToolUseDoneEvent,
     ModelSessionCreatedEvent,
     ModelSessionEndedEvent,
     ModelSessionUpdatedEvent,
@@ -97,17 +88,8 @@ class OpenAIServerCodec:
             self.greet(config)
 
     def _make_tellers(self) -> dict[type, Callable[[Any], list[str] | None]]:
-        responses = self._responses
         return {
-            ModelResponseCreatedEvent: responses.created,
-            ModelResponseDoneEvent: responses.done,
-            ModelResponseAudioDoneEvent: responses.audio_done,
-            ModelResponseAudioTranscriptDeltaEvent: responses.words_delta,
-            ModelResponseAudioTranscriptDoneEvent: responses.words_done,
-            ModelResponseTextDeltaEvent: responses.words_delta,
-            ModelResponseTextDoneEvent: responses.words_done,
-            ModelResponseToolUseDeltaEvent: responses.call_delta,
-            ModelResponseToolUseDoneEvent: responses.call_done,
+            **self._responses.tellers,
             **self._conversation.tellers,
             ModelSessionCreatedEvent: self._session_created,
             ModelSessionUpdatedEvent: self._session_updated,
@@ -283,14 +265,7 @@ class OpenAIServerCodec:
     def _error(self, event: ModelErrorEvent) -> list[str]:
         self._session.refused(event.command_id)
         self._responses.refused(event.command_id)
-        error = ErrorBody(
-            type=event.error_type or codes.INVALID_REQUEST_ERROR,
-            code=event.code or None,
-            message=event.message,
-            param=event.param,
-            event_id=event.command_id or None,
-        )
-        return [self._writer.error(error)]
+        return [self._writer.error(requests.error_of(event))]
 
     def _provider_event(self, event: ModelProviderEvent) -> list[str]:
         return [self._writer.passed(event.raw)] if event.name in _PASSED_TYPES else []

@@ -15,6 +15,7 @@ from voicewire.events.commands import (
     CreateItem,
     CreateResponse,
 )
+from voicewire.events.model import ModelErrorEvent
 from voicewire.events.session import SessionConfig, ToolSpec
 from voicewire.protocols.codec import Frame
 from voicewire.protocols.openai import codes, limits
@@ -70,6 +71,17 @@ def request_error(
         message = message[:_MAX_MESSAGE_CHARS] + "..."
     return ErrorBody(
         type=codes.INVALID_REQUEST_ERROR, code=code, message=message, param=param, event_id=event_id
+    )
+
+
+def error_of(event: ModelErrorEvent) -> ErrorBody:
+    """An error of the model, as the client is told."""
+    return ErrorBody(
+        type=event.error_type or codes.INVALID_REQUEST_ERROR,
+        code=event.code or None,
+        message=event.message,
+        param=event.param,
+        event_id=event.command_id or None,
     )
 
 

@@ -6,6 +6,7 @@ and close, with their indices.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
@@ -61,6 +62,17 @@ class ResponseTeller:
         self._items = ItemTeller(writer)
         self._open: dict[str, OpenResponse] = {}
         self._asked: list[CreateResponse] = []
+        self.tellers: dict[type, Callable[[Any], list[str] | None]] = {
+            ModelResponseCreatedEvent: self.created,
+            ModelResponseDoneEvent: self.done,
+            ModelResponseAudioDoneEvent: self.audio_done,
+            ModelResponseAudioTranscriptDeltaEvent: self.words_delta,
+            ModelResponseAudioTranscriptDoneEvent: self.words_done,
+            ModelResponseTextDeltaEvent: self.words_delta,
+            ModelResponseTextDoneEvent: self.words_done,
+            ModelResponseToolUseDeltaEvent: self.call_delta,
+            ModelResponseToolUseDoneEvent: self.call_done,
+        }
 
     @property
     def active_id(self) -> str | None:
