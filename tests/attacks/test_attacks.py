@@ -20,8 +20,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from tests.faults.clients import RawClient, masked, raw_client
+from tests.speech.door_frames import AZURE_ASR, AZURE_TTS, TASK, WAV_16K, action, context, run_task, ssml
 from voicewire.gateway.auth import KeyRing
 from voicewire.gateway.client_secrets import SecretMint
+from voicewire.protocols.azure_speech.wire import audio_frame
 from voicewire.testing import ServedGateway
 
 from .victim import KEY, OTHER_KEY, SIGNING_KEY, WAIT_S, Bystander, Victim, bearer, bystander, victim
@@ -30,14 +32,16 @@ pytestmark = [pytest.mark.loopback, pytest.mark.anyio]
 
 OPENAI, AGENT, VOICE = "/v1/realtime?model=echo", "/ws/user1/session1", "/voice"
 VOICE_LIVE, DASHSCOPE = "/voice-live/realtime?model=echo", "/api-ws/v1/realtime?model=echo"
-TASKS, AZURE_SPEECH = "/api-ws/v1/inference", "/speech/universal/v2"
+TASKS, AZURE_SPEECH, AZURE_VOICE = TASK, AZURE_ASR, AZURE_TTS
 GEMINI = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
+SPEECH_DOORS = (TASKS, AZURE_SPEECH)
 EVERY_DOOR = (OPENAI, "/openai/realtime", VOICE_LIVE, DASHSCOPE, GEMINI, TASKS, AZURE_SPEECH, AGENT, VOICE)
 LIMITS = (
     "audio_burst_s=10",
     "handshake_timeout_s=0.5",
     "max_sessions=6",
     "send_budget_bytes=500000",
+    "stall_timeout_s=0.5",
     "frame_burst=2000",
     "max_frames_per_s=200",
 )
@@ -74,7 +78,7 @@ async def closed(socket: ClientConnection) -> tuple[int, list[dict[str, Any]]]:
     with anyio.fail_after(WAIT_S), pytest.raises(ConnectionClosed) as told:
         while True:
             frame = await socket.recv()
-            seen += [json.loads(frame)] if isinstance(frame, str) else []
+            seen += [json.loads(frame)] if isinstance(frame, str) and frame.startswith("{") else []
     return (told.value.rcvd.code if told.value.rcvd is not None else 1006), seen
 
 
@@ -233,10 +237,14 @@ def gateway_of(house: Victim) -> ServedGateway:
     return ServedGateway(house.url, house.ws_url, None)  # type: ignore[arg-type]  # nobody asks it
 
 
+def with_key(path: str) -> str:
+    return f"{path}{'&' if '?' in path else '?'}key={KEY}"
+
+
 @asynccontextmanager
-async def raw_session(house: Victim) -> AsyncGenerator[RawClient, None]:
+async def raw_session(house: Victim, path: str = OPENAI) -> AsyncGenerator[RawClient, None]:
     async with raw_client(gateway_of(house)) as client:
-        await client.shake_hands(f"{OPENAI}&key={KEY}")
+        await client.shake_hands(with_key(path))
         yield client
 
 
@@ -245,11 +253,12 @@ def frame_head(length: int, first_byte: int = 0x81) -> bytes:
     return bytes([first_byte, 0xFF]) + length.to_bytes(8, "big") + bytes(4)
 
 
+@pytest.mark.parametrize("path", [OPENAI, *SPEECH_DOORS])
 @pytest.mark.parametrize("length", [64_000_000, 2**62], ids=["64 MB", "4 EB"])
 async def test_a_frame_beyond_all_measure_costs_the_connection(
-    house: Victim, witness: Bystander, length: int
+    house: Victim, witness: Bystander, length: int, path: str
 ) -> None:
-    async with raw_session(house) as client:
+    async with raw_session(house, path) as client:
         await client.say(frame_head(length))
         try:
             for _ in range(64):
@@ -264,8 +273,9 @@ async def test_a_frame_beyond_all_measure_costs_the_connection(
     )
 
 
-async def test_64_mb_in_many_pieces(house: Victim, witness: Bystander) -> None:
-    async with raw_session(house) as client:
+@pytest.mark.parametrize("path", [OPENAI, *SPEECH_DOORS])
+async def test_64_mb_in_many_pieces(house: Victim, witness: Bystander, path: str) -> None:
+    async with raw_session(house, path) as client:
         try:
             await client.say(b"\x01\xff" + (1_000_000).to_bytes(8, "big") + bytes(4) + b"A" * 1_000_000)
             for _ in range(63):
@@ -332,8 +342,22 @@ async def test_json_bombs_as_a_first_message(house: Victim, witness: Bystander, 
     assert (await one_line(house))["cause"] == "client_left"
 
 
-async def test_half_handshakes_by_the_hundred(house: Victim, witness: Bystander) -> None:
-    head = b"GET /v1/realtime HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: "
+@pytest.mark.parametrize("bomb", JSON_BOMBS)
+@pytest.mark.parametrize("path", SPEECH_DOORS)
+async def test_json_bombs_end_a_speech_task_unread(
+    house: Victim, witness: Bystander, path: str, bomb: str
+) -> None:
+    async with connect(house.ws_url + path, additional_headers=bearer(KEY)) as socket:
+        await socket.send(JSON_BOMBS[bomb])
+        code, seen = await closed(socket)
+        assert code == (1000 if path == TASKS else 1007)
+        assert [event["header"]["error_code"] for event in seen] == ["InvalidParameter"] * (path == TASKS)
+    assert (await one_line(house))["cause"] == "invalid_json"
+
+
+@pytest.mark.parametrize("path", [OPENAI, *SPEECH_DOORS])
+async def test_half_handshakes_by_the_hundred(house: Victim, witness: Bystander, path: str) -> None:
+    head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: ".encode()
 
     async def hang() -> None:
         async with raw_client(gateway_of(house)) as client:
@@ -359,7 +383,15 @@ async def test_half_handshakes_by_the_hundred(house: Victim, witness: Bystander)
     assert [line["cause"] for line in lines] == ["handshake_timeout"] * 100
 
 
-@pytest.mark.parametrize("path", [OPENAI, AGENT, VOICE])
+def error_code(event: dict[str, Any]) -> str:
+    """Of an event of any wire; empty for one that is no error."""
+    found: str = event.get("header", {}).get("error_code", "")
+    if "error" in event.get("type", ""):
+        found = event.get("code") or event.get("error", {}).get("code")
+    return found
+
+
+@pytest.mark.parametrize("path", [OPENAI, AGENT, VOICE, *SPEECH_DOORS])
 async def test_audio_at_ten_times_real_time(house: Victim, witness: Bystander, path: str) -> None:
     second = base64.b64encode(bytes(48_000)).decode()
     pcm: dict[str, Any] = {"type": "audio/pcm", "rate": 24000}
@@ -367,6 +399,13 @@ async def test_audio_at_ten_times_real_time(house: Victim, witness: Bystander, p
         OPENAI: json.dumps({"type": "input_audio_buffer.append", "audio": second}),
         AGENT: json.dumps({"type": "client_audio_append", "session_id": "s", "audio": second, "format": pcm}),
         VOICE: bytes(48_000),
+        TASKS: bytes(32_000),
+        AZURE_SPEECH: audio_frame("r1", "1", bytes(32_000), ""),
+    }
+    begin: dict[str, list[str | bytes]] = {
+        AGENT: ['{"type": "client_session_create", "config": {}}'],
+        TASKS: [run_task()],
+        AZURE_SPEECH: [context(), audio_frame("r1", "1", WAV_16K, "")],
     }
 
     ends: list[tuple[int, list[dict[str, Any]]]] = []
@@ -375,8 +414,8 @@ async def test_audio_at_ten_times_real_time(house: Victim, witness: Bystander, p
         ends.append(await closed(socket))
 
     async with connect(house.ws_url + path, additional_headers=bearer(KEY), max_size=None) as socket:
-        if path == AGENT:
-            await say(socket, type="client_session_create", config={})
+        for frame in begin.get(path, []):
+            await socket.send(frame)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(read, socket)
             with suppress(ConnectionClosed):
@@ -385,27 +424,33 @@ async def test_audio_at_ten_times_real_time(house: Victim, witness: Bystander, p
                     await anyio.lowlevel.checkpoint()
             await witness.turn()
     ((code, seen),) = ends
-    codes = [
-        event.get("code") or event.get("error", {}).get("code") for event in seen if "error" in event["type"]
-    ]
-    assert (code, codes) == (1008, ["rate_limit_exceeded"])
+    told = {TASKS: (1008, ["Throttling.RateQuota"]), AZURE_SPEECH: (4429, [])}
+    codes = [found for event in seen if (found := error_code(event))]
+    assert (code, codes) == told.get(path, (1008, ["rate_limit_exceeded"]))
     assert (await one_line(house))["cause"] == "audio_rate"
 
 
-async def test_a_flood_of_messages(house: Victim, witness: Bystander) -> None:
-    async with raw_session(house) as client:
+@pytest.mark.parametrize(
+    ("path", "message", "code"),
+    [(OPENAI, b"{}", 1008), (TASKS, b"ping", 1008), (AZURE_SPEECH, b"Path:telemetry\r\n\r\n{}", 4429)],
+)
+async def test_a_flood_of_messages(
+    house: Victim, witness: Bystander, path: str, message: bytes, code: int
+) -> None:
+    async with raw_session(house, path) as client:
         try:
             for _ in range(100):
-                await client.say(masked(1, b"{}") * 100)
+                await client.say(masked(1, message) * 100)
         except OSError:
             pass
-        await client.read_until(b"\x03\xf0")
+        await client.read_until(code.to_bytes(2, "big"))
         await witness.turn()
     line = await one_line(house)
-    assert (line["code"], line["cause"]) == (1008, "frame_rate")
+    assert (line["code"], line["cause"]) == (code, "frame_rate")
 
 
-async def test_a_flood_of_sessions(house: Victim, witness: Bystander) -> None:
+@pytest.mark.parametrize("path", [OPENAI, *SPEECH_DOORS])
+async def test_a_flood_of_sessions(house: Victim, witness: Bystander, path: str) -> None:
     statuses: list[int] = []
     all_told, go_home = anyio.Event(), anyio.Event()
 
@@ -416,7 +461,7 @@ async def test_a_flood_of_sessions(house: Victim, witness: Bystander) -> None:
 
     async def enter() -> None:
         try:
-            async with connect(house.ws_url + OPENAI, additional_headers=bearer(KEY)):
+            async with connect(house.ws_url + path, additional_headers=bearer(KEY)):
                 told(101)
                 await go_home.wait()
         except InvalidStatus as full:
@@ -458,15 +503,22 @@ async def test_html_in_names_and_words_is_data_and_nothing_else(house: Victim, w
     assert "script" not in house.log_file.read_text(encoding="utf-8")
 
 
-async def test_a_client_that_reads_nothing_is_cut(house: Victim, witness: Bystander) -> None:
-    # Every item comes back twice; what the kernel holds for a client is some megabytes.
-    content = [{"type": "input_text", "text": "x" * 200_000}]
-    item = {"type": "message", "role": "user", "content": content}
+# Every item comes back twice, and a letter is said in 20 ms; what the kernel holds for a client is some megabytes.
+ITEM = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "x" * 200_000}]}
+MUCH = {
+    OPENAI: [json.dumps({"type": "conversation.item.create", "item": ITEM})] * 100,
+    TASKS: [run_task("tts", format="pcm"), *[action("continue-task", text="word " * 3900)] * 8],
+    AZURE_VOICE: [ssml(f"<speak>{'word ' * 30_000}</speak>")],
+}
+
+
+@pytest.mark.parametrize("path", MUCH)
+async def test_a_client_that_reads_nothing_is_cut(house: Victim, witness: Bystander, path: str) -> None:
     async with raw_client(gateway_of(house), receive_buffer_bytes=4096) as client:
-        await client.shake_hands(f"{OPENAI}&key={KEY}")
+        await client.shake_hands(with_key(path))
         try:
-            for _ in range(100):
-                await client.send({"type": "conversation.item.create", "item": item})
+            for frame in MUCH[path]:
+                await client.say(masked(1, frame.encode()))
         except OSError:
             pass  # cut while it was still sending
         await witness.turn()

@@ -23,7 +23,7 @@ class FaultyLine:
     Args:
         kind: ``cut`` resets the connection, ``mute`` passes nothing more to the client, ``garbage`` puts a frame that
             no client can read in place of what came; ``refused`` and ``throttled`` answer the handshake.
-        at: The fault strikes in place of the piece of the service's bytes that holds this.
+        at: The fault strikes in place of the service's frame, or handshake, that holds this.
         times: How many connections it strikes.
         after: How often ``at`` passes before.
     """
@@ -72,16 +72,18 @@ class FaultyLine:
 
     async def _down(self, client: SocketStream, service: SocketStream) -> None:
         waits_for = self._after + 1 if self.strikes < self._times else 0
+        pieces = _Pieces()
         try:
             async for data in service:
-                if waits_for:
-                    waits_for = max(0, waits_for - data.count(self._at))
-                    if not waits_for:
-                        self.strikes += 1
-                        if await self._strike(client):
-                            return
-                        continue
-                await client.send(data)
+                for piece in pieces.push(data):
+                    if waits_for and self._at in piece:
+                        waits_for -= 1
+                        if not waits_for:
+                            self.strikes += 1
+                            if await self._strike(client):
+                                return
+                            continue
+                    await client.send(piece)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             return
 
@@ -97,6 +99,35 @@ class FaultyLine:
 
         client.extra(SocketAttribute.raw_socket).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         return True
+
+
+class _Pieces:
+    """The service's bytes, cut where its handshake and its frames end: how TCP cuts them says nothing."""
+
+    def __init__(self) -> None:
+        self._data = b""
+        self._is_open = False
+
+    def push(self, data: bytes) -> list[bytes]:
+        """What is whole."""
+        self._data += data
+        pieces: list[bytes] = []
+        while 0 < (size := self._size()) <= len(self._data):
+            pieces.append(self._data[:size])
+            self._data = self._data[size:]
+            self._is_open = True
+        return pieces
+
+    def _size(self) -> int:
+        """Of the next piece; 0 when that is not known yet (RFC 6455, section 5.2)."""
+        data = self._data
+        if not self._is_open:
+            return data.find(b"\r\n\r\n") + 4 if b"\r\n\r\n" in data else 0
+        length = data[1] & 0x7F if len(data) > 1 else 0
+        head = {126: 4, 127: 10}.get(length, 2)
+        if len(data) < head:
+            return 0
+        return head + (int.from_bytes(data[2:head], "big") if head > 2 else length)
 
 
 async def _pipe(source: SocketStream, target: SocketStream) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-import anyio
 from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_websockets
 from websockets.exceptions import ConnectionClosed
@@ -165,10 +164,3 @@ class _Talk:
     async def _send(self, event: Any) -> None:
         for frame in self._codec.encode(event):
             await self._connection.send(frame)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Waits for a state."""
-    with anyio.fail_after(10):
-        while not condition():  # noqa: ASYNC110  the state belongs to another library
-            await anyio.sleep(0.002)

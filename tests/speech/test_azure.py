@@ -40,6 +40,7 @@ from voicewire.speech import (
     AzureTtsClient,
     AzureTtsConfig,
     RecognitionEvent,
+    Reconnected,
     SynthesizedAudio,
     WordBoundary,
 )
@@ -59,6 +60,8 @@ class Service:
     cut_first_connection_after_bytes: int = 0
     says_twice: bool = False
     mute_at_end: bool = False
+    mute_after: list[int] = field(default_factory=list)
+    """For each connection in turn: phrases after which it says nothing more."""
     url: str = ""
     connections: int = 0
     contexts: list[dict[str, Any]] = field(default_factory=list)
@@ -80,8 +83,11 @@ async def speech_service(service: Service) -> AsyncGenerator[Service, None]:
         service.connections += 1
         codec = RecognitionServerCodec(Query("/speech/recognition/conversation/cognitiveservices/v1", {}))
         told = 0
+        most = service.mute_after.pop(0) if service.mute_after else None
         try:
             async for frame in connection:
+                if most is not None and told >= most:
+                    continue
                 message = parse(frame)
                 if message.path == "speech.context":
                     service.contexts.append(json.loads(message.body))
@@ -92,7 +98,7 @@ async def speech_service(service: Service) -> AsyncGenerator[Service, None]:
                         told = 0
                         await connection.send(codec.turn_started())
                     elif isinstance(request, AudioData):
-                        while codec.heard_ms >= 1000 * (told + 1):
+                        while codec.heard_ms >= 1000 * (told + 1) and told != most:
                             phrase = Phrase(
                                 text=f"second {told}", start_ms=told * 1000, end_ms=told * 1000 + 1000,
                                 is_final=True, confidence=0.9, words=(("second", told * 1000, told * 1000 + 500),),
@@ -180,6 +186,34 @@ async def test_a_cut_connection_loses_and_doubles_nothing() -> None:
     assert [event.words[0].start_ms for event in finals] == [0, 1000, 2000, 3000]
 
 
+async def test_a_service_that_falls_silent_is_left_and_nothing_is_lost_or_doubled() -> None:
+    opened: list[str] = []
+    async with speech_service(Service(mute_after=[1, 2])) as service:
+        client = asr(service.url, finish_timeout_s=0.3)
+        client.callbacks = AzureAsrCallbacks(on_open=lambda: opened.append("open"))
+        async with client:
+            await client.send(bytes(32_000 * 4))
+            await client.finish()
+            events = [event async for event in client]
+    finals = [event for event in events if isinstance(event, RecognitionEvent) and event.is_final]
+    again = [event for event in events if isinstance(event, Reconnected)]
+    assert [event.start_ms for event in finals] == [0, 1000, 2000, 3000]
+    assert [event.words[0].start_ms for event in finals] == [0, 1000, 2000, 3000]
+    assert [(event.attempt, event.replayed_ms) for event in again] == [(1, 3000), (1, 1000)]
+    assert all("silent" in event.reason for event in again)
+    assert (service.connections, opened) == (3, ["open"])
+
+
+async def test_a_service_that_stays_silent_ends_it_after_so_many_attempts() -> None:
+    async with speech_service(Service(mute_after=[0] * 9)) as service:
+        client = asr(
+            service.url, finish_timeout_s=0.2, start_timeout_s=0.2, connect_timeout_s=1.0, max_reconnects=1
+        )
+        with pytest.raises(ProviderUnavailable, match="silent"):
+            await recognised(client, bytes(32_000))
+    assert service.connections == 2
+
+
 async def test_a_phrase_that_comes_twice_is_told_once() -> None:
     async with speech_service(Service(says_twice=True)) as service:
         finals = [event for event in await recognised(asr(service.url), bytes(64_000)) if event.is_final]
@@ -201,7 +235,7 @@ async def test_every_failure_is_one_error_and_nothing_hangs(
     caplog.set_level(logging.DEBUG)
     told: list[str] = []
     async with speech_service(service):
-        client = asr(service.url)
+        client = asr(service.url, max_reconnects=0)
         client.callbacks = AzureAsrCallbacks(
             on_started=lambda: told.append("started"),
             on_error=told.append,

@@ -8,35 +8,28 @@ from typing import Any
 
 import anyio
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from voicewire.audio.pcm import silence, tone
+from voicewire.errors import UnsupportedError
+from voicewire.gateway import create_app
+from voicewire.gateway.server import GatewayServer, bind
 from voicewire.gateway.settings import GatewaySettings
+from voicewire.gateway.tracing import GatewayTraces
+from voicewire.models import create_model
 from voicewire.protocols.azure_speech.wire import audio_frame
+from voicewire.speech.echo_tts import EchoTtsClient
 from voicewire.testing import serve
+from voicewire.testing.running import running
+
+from .door_frames import AZURE_TTS, TASK, action, context, run_task, ssml
 
 pytestmark = [pytest.mark.loopback, pytest.mark.anyio]
-TASK = "/api-ws/v1/inference"
 TURN = silence(4800) + tone(300, 16_000, 16_000) + silence(16_000)
-
-
-def run_task(
-    task: str = "asr", model: str = "m", streaming: str = "duplex", text: str = "", **parameters: Any
-) -> str:
-    header = {"action": "run-task", "task_id": "t1", "streaming": streaming}
-    payload = {
-        "model": model,
-        "task_group": "audio",
-        "task": task,
-        "parameters": parameters,
-        "input": {"text": text},
-    }
-    return json.dumps({"header": header, "payload": payload})
-
-
-def action(name: str, **inner: Any) -> str:
-    return json.dumps({"header": {"action": name, "task_id": "t1"}, "payload": {"input": inner}})
 
 
 async def conversation(url: str, frames: list[str | bytes]) -> tuple[list[str], int | None]:
@@ -179,18 +172,12 @@ async def test_a_gateway_that_stops_ends_its_tasks() -> None:
         client = await connect(gateway.ws_url + TASK)
         await client.send(run_task())
         assert "task-started" in str(await client.recv())
+    failed = json.loads(await client.recv())["header"]
+    assert (failed["event"], failed["error_message"]) == ("task-failed", "the server is shutting down")
     with pytest.raises(ConnectionClosed) as closed:
         await client.recv()
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1001
-
-
-def context(**body: Any) -> str:
-    return f"Path:speech.context\r\nX-RequestId:r1\r\n\r\n{json.dumps(body)}"
-
-
-def ssml(text: str) -> str:
-    return f"Path:ssml\r\nX-RequestId:r1\r\n\r\n{text}"
 
 
 OUTPUT = "Path:synthesis.context\r\nX-RequestId:r1\r\n\r\n" + json.dumps(
@@ -245,3 +232,57 @@ async def test_an_azure_turn_without_audio_ends(caplog: pytest.LogCaptureFixture
         heard, _ = await conversation(gateway.ws_url + "/speech/universal/v2", frames)
     assert "Path:turn.end" in heard[-1]
     assert not problems(caplog)
+
+
+async def test_what_was_to_be_said_is_told_to_the_client_and_not_to_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def refuse(client: EchoTtsClient, session: Any) -> None:
+        await client._opened(session)
+        raise UnsupportedError(f"the voice cannot say {await session.receive()!r}")
+
+    monkeypatch.setattr(EchoTtsClient, "_run", refuse)
+    words = "my secret words"
+    async with serve(model="echo") as gateway, connect(gateway.ws_url + AZURE_TTS) as client:
+        await client.send(ssml(f"<speak>{words}</speak>"))
+        with anyio.fail_after(20), pytest.raises(ConnectionClosed) as closed:
+            while True:
+                await client.recv()
+        told, _ = await conversation(
+            gateway.ws_url + TASK, [run_task("tts"), action("continue-task", text=words)]
+        )
+    assert words in told[-1]
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, words in closed.value.rcvd.reason) == (1007, True)
+    logged = [vars(record) for record in caplog.records if record.getMessage() == "session ended"]
+    assert [line["cause"] for line in logged] == ["task_failed", "task_failed"]
+    assert "secret" not in str(logged)
+
+
+async def test_tasks_are_turns_of_a_traced_session() -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    app = create_app(create_model("echo"), observers=[GatewayTraces(provider)])
+    ready = anyio.Event()
+    with bind("127.0.0.1", 0) as listener:
+        server = GatewayServer(app, listener, on_ready=lambda _: ready.set(), handles_signals=False)
+        async with running(server, listener, ready):
+            url = server.url.replace("http", "ws", 1) + TASK
+            speak: list[str | bytes] = [
+                run_task("tts"),
+                action("continue-task", text="hello"),
+                action("finish-task"),
+            ]
+            await conversation(url, speak)
+            with anyio.fail_after(20):
+                await app.state.admission.wait_until_empty()
+    stage, turn, session = exporter.get_finished_spans()
+    assert (stage.name, turn.name, session.name) == ("stage.first_audio", "turn", "session")
+    assert session.attributes is not None and turn.attributes is not None
+    assert session.attributes["voicewire.door"] == "dashscope-task"
+    assert (turn.attributes["voicewire.status"], turn.attributes["voicewire.input_tokens"]) == (
+        "completed",
+        5,
+    )
+    assert "hello" not in "".join(span.to_json() for span in (stage, turn, session))

@@ -74,6 +74,11 @@ async def test_silence_is_no_words_and_no_error() -> None:
         assert await finals(client_at(gateway.http_url)) == []
 
 
+async def test_a_sound_too_short_to_be_speech_holds_up_nothing() -> None:
+    async with serve(model="echo") as gateway:
+        assert await finals(client_at(gateway.http_url), tone(300, RATE_HZ // 20, RATE_HZ)) == []
+
+
 async def test_a_model_of_this_process_is_a_recogniser_too() -> None:
     client = ModelAsrClient(create_model("echo"))
     assert len(await finals(client, TURN + TURN)) == 2

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,10 @@ from tests.engine.fakes import FakeRecognizer, FakeVad
 from voicewire.audio.pcm import silence, tone
 from voicewire.cli import transcribe as command
 from voicewire.cli.transcribe import TranscriptFormat
-from voicewire.speech import RecognitionEvent, local_stages
+from voicewire.speech import RecognitionEvent, RecognitionResult, SpokenWord, local_stages
 from voicewire.speech.asr import AsrSession
 
-from .fakes import ScriptedAsr
+from .fakes import ScriptedAsr, Work
 
 RATE_HZ = 16_000
 
@@ -117,9 +118,14 @@ def test_progress_is_a_line_for_each_tenth_where_there_is_no_terminal(
 
 
 @pytest.mark.unit
-def test_a_provider_that_is_stopped_leaves_what_it_recognised(
+def test_a_provider_that_is_stopped_leaves_what_it_recognised_and_the_next_run_goes_on(
     recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("VOICEWIRE_HOME", str(tmp_path / "home"))
+    whole_bytes = 25 * 2 * RATE_HZ
+    word = SpokenWord(text="so", start_ms=200, end_ms=400)
+    heard: list[int] = []
+
     async def speaks_and_waits(client: ScriptedAsr, session: AsrSession) -> None:
         await client._opened(session)
         await session.receive()
@@ -128,13 +134,33 @@ def test_a_provider_that_is_stopped_leaves_what_it_recognised(
         signal.raise_signal(signal.SIGINT)
         await anyio.sleep_forever()
 
-    written: list[str] = []
-    monkeypatch.setattr(command, "_client", lambda provider, language: ScriptedAsr(speaks_and_waits))
-    with pytest.raises(KeyboardInterrupt):
-        command._transcribe_remotely(
-            recording, "azure", None, lambda result: written.append(result.text), shows_progress=False
-        )
-    assert written == ["so far"]
+    async def goes_on(client: ScriptedAsr, session: AsrSession) -> None:
+        await client._opened(session)
+        heard.append(0)
+        while (data := await session.receive()) is not None:
+            heard[-1] += len(data)
+        event = RecognitionEvent(text="so good", is_final=True, start_ms=200, end_ms=500, words=(word,))
+        await client._tell(session, event)
+
+    def run_remotely(work: Work, *, resume: bool = True) -> RecognitionResult:
+        written: list[RecognitionResult] = []
+        with suppress(KeyboardInterrupt):
+            command._transcribe_remotely(
+                recording, ScriptedAsr(work), written.append, key="k", resume=resume, shows_progress=False
+            )
+        (result,) = written
+        return result
+
+    assert run_remotely(speaks_and_waits).text == "so far"
+    result = run_remotely(goes_on)
+    assert result.text == "so far so good"
+    assert [(segment.start_ms, segment.end_ms) for segment in result.segments] == [(0, 1000), (1200, 1500)]
+    assert result.segments[1].words[0].start_ms == 1200
+    assert run_remotely(goes_on).text == "so good"  # it was whole: the next run begins anew
+    run_remotely(speaks_and_waits)
+    assert run_remotely(goes_on, resume=False).text == "so good"
+    tail_bytes = 32_000
+    assert [size - tail_bytes for size in heard] == [whole_bytes - 32_000, whole_bytes, whole_bytes]
 
 
 @pytest.mark.engine

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from voicewire.cli.common import command, console
+from voicewire.cli.opening import Record, RecordAudio, name_cassette
 from voicewire.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def say(
     voice: Annotated[str | None, typer.Option(help="A voice of `voicewire voices`.")] = None,
     speed: Annotated[float, typer.Option(min=0.5, max=2.0, help="1 is normal.")] = 1.0,
     provider: Annotated[str, typer.Option(help="Who speaks: local, modelstudio or azure.")] = "local",
+    record: Record = None,
+    record_audio: RecordAudio = True,
     rate: Annotated[int, typer.Option(min=8000, max=48000, help="Sample rate of the audio, in Hz.")] = 24000,
 ) -> None:
     """Speak a text through the speaker or into a file."""
@@ -47,12 +50,13 @@ def say(
     options: dict[str, Any] = {"speech_rate": speed, "sample_rate": rate, "format": "pcm"}
     if voice is not None:
         options["voice"] = voice
-    client = create_tts(provider, **options)
+    client = create_tts(provider, **options, record=record, record_audio=record_audio)
     if output is None:
         anyio.run(_play, client, words, rate)
-        return
-    length_ms = anyio.run(client.synthesize_file, words, output)
-    console().print(f"{output}: {length_ms / 1000:.2f} s", soft_wrap=True)
+    else:
+        length_ms = anyio.run(client.synthesize_file, words, output)
+        console().print(f"{output}: {length_ms / 1000:.2f} s", soft_wrap=True)
+    name_cassette(record)
 
 
 async def _play(client: TtsClient[Any], text: str, rate_hz: int) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from voicewire.cli.common import command, error_console
+from voicewire.cli.opening import Record, RecordAudio, name_cassette
 from voicewire.errors import ConfigError
 from voicewire.speech.captions import TranscriptFormat, render
 
@@ -60,27 +61,39 @@ def transcribe(
     ] = None,
     clean: Annotated[bool, typer.Option("--clean", help="Leave out stammers, um and uh.")] = False,
     numbers: Annotated[bool, typer.Option("--numbers", help="Write twenty-five as 25.")] = False,
+    record: Record = None,
+    record_audio: RecordAudio = True,
 ) -> None:
     """Write down what sound files, or the microphone, say."""
     if live == bool(files):
         raise typer.BadParameter("give one or more files, or --live for the microphone")
     shows_progress = sys.stderr.isatty() if progress is None else progress
     tidy = _tidied(clean=clean, numbers=numbers)
-    if live:
+    options: dict[str, Any] = {"language": language} if language else {}
+    if record is not None:
+        options |= {"record": record, "record_audio": record_audio}
+    # Made once for all files, which share the cassette; the engine reads files without one, and records nothing.
+    client = _client(provider, options) if live or record or provider != "local" else None
+    if live and client is not None:
         from voicewire.cli.captions import caption_microphone
 
-        result = caption_microphone(_client(provider, language), device)
+        result = caption_microphone(client, device)
         if output is not None:
             _write(output, render(tidy(result), format))
+        name_cassette(record)
         return
+    from voicewire.speech.journal import options_key
+
     paths = files or []
     _check_output(output, len(paths))
     for path in paths:
         write = _writer(path, output, format, is_one=len(paths) == 1, tidy=tidy)
-        if provider == "local":
+        if client is None:
             _transcribe_locally(path, language, write, resume=resume, shows_progress=shows_progress)
         else:
-            _transcribe_remotely(path, provider, language, write, shows_progress=shows_progress)
+            key = options_key(provider=provider, language=language, model=client.config.model)
+            _transcribe_remotely(path, client, write, key=key, resume=resume, shows_progress=shows_progress)
+    name_cassette(record)
 
 
 def _transcribe_locally(
@@ -115,11 +128,7 @@ def _transcribe_locally(
                 show(position_ms)
     except KeyboardInterrupt:
         write(_result(segments, position_ms))
-        error_console().print(
-            f"stopped at {_clock(settled_ms)} of {_clock(total_ms or position_ms)}; what is done is written, "
-            "and the same command goes on from there",
-            soft_wrap=True,
-        )
+        _say_stopped(settled_ms, total_ms or position_ms)
         raise
     write(_result(segments, position_ms))
     journal.forget()
@@ -127,34 +136,57 @@ def _transcribe_locally(
 
 def _transcribe_remotely(
     path: Path,
-    provider: str,
-    language: str | None,
+    client: AsrClient[Any],
     write: Callable[[RecognitionResult], None],
     *,
+    key: str,
+    resume: bool,
     shows_progress: bool,
 ) -> None:
-    """Recognises one file at a provider; what is done is written when it is stopped, and cannot be resumed."""
+    """Recognises one file at a provider; what has its final result is written, and kept, when it is stopped."""
     import anyio
 
     from voicewire.speech.file_stream import duration_ms, recognize_through_session
+    from voicewire.speech.journal import Journal, default_folder
 
-    client = _client(provider, language)
-    segments: list[Segment] = []
+    total_ms = duration_ms(path)
+    journal = Journal(default_folder(), path, key)
+    settled_ms, segments = journal.read() if resume else (0, [])
+    journal.restart(settled_ms, segments)
+    noted = len(segments)
+
+    def note(done_ms: int, _: int | None) -> None:
+        nonlocal noted
+        if noted < len(segments):
+            journal.add(done_ms, tuple(segments[noted:]))
+            noted = len(segments)
+        show(done_ms)
+
     try:
-        with _progress(path.name, duration_ms(path), shows_progress) as show:
+        with _progress(path.name, total_ms, shows_progress) as show:
             result = anyio.run(
-                lambda: recognize_through_session(client, path, lambda done_ms, _: show(done_ms), segments)
+                lambda: recognize_through_session(client, path, note, segments, from_ms=settled_ms)
             )
     except KeyboardInterrupt:
-        write(_result(segments, segments[-1].end_ms if segments else 0))
+        done_ms = segments[-1].end_ms if segments else 0
+        write(_result(segments, done_ms))
+        _say_stopped(done_ms, total_ms or done_ms)
         raise
     write(result)
+    journal.forget()
 
 
-def _client(provider: str, language: str | None) -> AsrClient[Any]:
+def _say_stopped(at_ms: int, of_ms: int) -> None:
+    error_console().print(
+        f"stopped at {_clock(at_ms)} of {_clock(of_ms)}; what is done is written, "
+        "and the same command goes on from there",
+        soft_wrap=True,
+    )
+
+
+def _client(provider: str, options: dict[str, Any]) -> AsrClient[Any]:
     from voicewire.speech.create import create_asr
 
-    options = {"language": language} if language else {}
     return create_asr(provider, **options)
 
 

@@ -47,6 +47,7 @@ class DashScopeDoor(Door):
             is_told_to_speak="audio" in model.capabilities.input_modalities,
         )
         door_socket = _DoorSocket(socket, codec)
+        socket.visit.session_id = codec.session_id
         try:
             await socket.accept(None)
             for frame in codec.data_to_send():
@@ -82,6 +83,7 @@ class _DoorSocket(ClientSocket):
         self._codec = codec
         self._first: Frame | None = None
         self.visit = socket.visit
+        self.tape = None  # the inner socket has it
 
     def put_back(self, frame: Frame) -> None:
         """Lets a message be received once more."""

@@ -99,13 +99,24 @@ class Meter:
     def audio_in(self, duration_s: float, now_s: float) -> LimitHit | None:
         """Audio of the user has come."""
         if not self._audio.take(duration_s, now_s):
-            return LimitHit(
-                kind="audio_rate",
-                code="rate_limit_exceeded",
-                message="audio comes faster than real time: at most "
-                f"{self._settings.audio_burst_s:g} s of it may be ahead",
-                close_code=POLICY,
-            )
+            return self._too_fast()
+        return self._spend(duration_s)
+
+    def recording_in(self, duration_s: float, took_s: float, now_s: float) -> LimitHit | None:
+        """Audio of the user has come whose length was not known before all of it was there.
+
+        Args:
+            duration_s: Its length.
+            took_s: How long it was on its way; so much of it counts as sent in real time.
+            now_s: The time.
+        """
+        ahead_s = max(0.0, duration_s - took_s)
+        if self._settings.audio_burst_s and ahead_s > self._settings.audio_burst_s:
+            return self._too_fast()
+        return (None if self._audio.take(ahead_s, now_s) else self._too_fast()) or self._spend(duration_s)
+
+    def audio_out(self, duration_s: float) -> LimitHit | None:
+        """Audio of a voice was made."""
         return self._spend(duration_s)
 
     def event(self, event: EventBase) -> LimitHit | None:
@@ -148,6 +159,15 @@ class Meter:
         if idle_s:
             times_s.append(self._active_s + idle_s)
         return max(0.0, min(times_s) - now_s) if times_s else None
+
+    def _too_fast(self) -> LimitHit:
+        return LimitHit(
+            kind="audio_rate",
+            code="rate_limit_exceeded",
+            message="audio comes faster than real time: at most "
+            f"{self._settings.audio_burst_s:g} s of it may be ahead",
+            close_code=POLICY,
+        )
 
     def _spend(self, duration_s: float) -> LimitHit | None:
         self._audio_s += duration_s

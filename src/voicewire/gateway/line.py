@@ -51,6 +51,8 @@ class SessionEnd:
     """Why, as a code for the log."""
     client_code: int = 0
     """The close code that the client sent; 0 when it sent none: a lost network says nothing."""
+    is_private: bool = False
+    """The reason may repeat what was said: it is for the client alone, not for the log."""
 
 
 _FAULT = SessionEnd(INTERNAL, "internal error", cause="internal_error")
@@ -105,7 +107,8 @@ class ClientLine:
     @property
     def told(self) -> tuple[int, str] | None:
         """Code and reason of the end; None before it is known."""
-        return None if self._end is None else (self._end.code, self._end.reason)
+        end = self._end
+        return None if end is None else (end.code, "" if end.is_private else end.reason)
 
     async def serve(self, talk: Callable[[], Awaitable[SessionEnd]]) -> None:
         """Talks until the end, then closes the client's socket with its reason.
@@ -141,11 +144,12 @@ class ClientLine:
         if self._scope is not None:
             self._scope.cancel()
 
-    async def receive(self, refuse: Callable[[str, str], None]) -> Frame:
+    async def receive(self, refuse: Callable[[str, str], None], *, binary_is_audio: bool = False) -> Frame:
         """The next message of the client. Cancellation: safe; no message is lost.
 
         Args:
             refuse: Told, with a code and a message, of one that is too large or too deep; it is passed over.
+            binary_is_audio: Whether binary messages are never JSON, whatever they look like.
         """
         limit_bytes = self._settings.max_message_bytes
         while True:
@@ -157,6 +161,8 @@ class ClientLine:
             if len(frame) > limit_bytes:
                 message = f"the message has {len(frame)} bytes; at most {limit_bytes} are allowed"
                 refuse("message_too_large", message)
+            elif binary_is_audio and isinstance(frame, bytes):
+                return frame
             elif fault := json_fault(frame, self._settings):
                 refuse("invalid_json", fault)
             else:
@@ -170,6 +176,14 @@ class ClientLine:
     def heard_audio(self, duration_s: float) -> None:
         """Counts audio of the client."""
         self._count(self.meter.audio_in(duration_s, time.monotonic()))
+
+    def heard_recording(self, duration_s: float, took_s: float) -> None:
+        """Counts audio of the client whose length became known when it was whole, after ``took_s``."""
+        self._count(self.meter.recording_in(duration_s, took_s, time.monotonic()))
+
+    def spoke(self, duration_s: float) -> None:
+        """Counts audio for the client that no event of a model tells of."""
+        self._count(self.meter.audio_out(duration_s))
 
     def said(self, event: EventBase) -> None:
         """Counts what an event of the model costs."""
@@ -191,8 +205,25 @@ class ClientLine:
             for frame in frames:
                 self._outbox.put(frame)
         except ConsumerTooSlow as error:
-            self._observer.too_slow(self._outbox.pending_bytes)
-            self.finish(SessionEnd(POLICY, str(error), is_client_stuck=True, cause="too_slow"))
+            self._cut(str(error))
+
+    async def room_for(self, size_bytes: int) -> None:
+        """Waits until so much can be put without going over the budget; a client that reads nothing is ended.
+
+        For what can wait: the words of a text, in the time in which a client plays them.
+        """
+        limit_s = self._settings.stall_timeout_s
+        while not self._outbox.has_room(size_bytes):
+            with anyio.move_on_after(limit_s) as stall:
+                await self._outbox.wait_for_pop()
+            if stall.cancelled_caught:
+                pending_bytes = self._outbox.pending_bytes
+                self._cut(f"the client is too slow: it read none of {pending_bytes} bytes for {limit_s:g} s")
+                return
+
+    def _cut(self, reason: str) -> None:
+        self._observer.too_slow(self._outbox.pending_bytes)
+        self.finish(SessionEnd(POLICY, reason, is_client_stuck=True, cause="too_slow"))
 
     def response_began(self, response_id: str) -> None:
         """A drain waits for this response."""
@@ -253,7 +284,8 @@ class ClientLine:
     async def _close(self, end: SessionEnd) -> None:
         """Delivers what still waits, then closes; cuts a client that accepts neither in time."""
         visit = self._socket.visit
-        visit.code, visit.cause, visit.reason = end.code, end.cause, end.reason
+        visit.code, visit.cause = end.code, end.cause
+        visit.reason = "" if end.is_private else end.reason
         if end.is_client_gone:
             return
         with anyio.move_on_after(self._settings.close_grace_s) as grace:

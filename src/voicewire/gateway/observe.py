@@ -20,7 +20,7 @@ class SessionFacts:
     """What is known of a session before it begins."""
 
     door: str
-    """``openai``, ``gemini``, ``agent`` or ``voice``."""
+    """``openai``, ``gemini``, ``agent``, ``voice``, ``room`` or ``speech``."""
     model: str
     """Name of the served model."""
     session_id: str

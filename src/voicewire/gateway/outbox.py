@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+import anyio
+
 from voicewire.errors import ConsumerTooSlow
 from voicewire.protocols.codec import Frame
 
@@ -19,12 +21,13 @@ class Outbox:
             one byte (audio in base64, nearly all there is, is ASCII).
     """
 
-    __slots__ = ("_arrived", "_budget_bytes", "_frames", "pending_bytes")
+    __slots__ = ("_arrived", "_budget_bytes", "_frames", "_sent", "pending_bytes")
 
     def __init__(self, budget_bytes: int) -> None:
         self._budget_bytes = budget_bytes
         self._frames: deque[Frame] = deque()
         self._arrived: asyncio.Future[None] | None = None
+        self._sent: anyio.Event | None = None
         self.pending_bytes = 0
         """Bytes that wait now."""
 
@@ -59,3 +62,16 @@ class Outbox:
     def pop(self) -> None:
         """Takes the oldest frame out: it was sent."""
         self.pending_bytes -= len(self._frames.popleft())
+        sent, self._sent = self._sent, None
+        if sent is not None:
+            sent.set()
+
+    def has_room(self, size_bytes: int) -> bool:
+        """Whether so much can be put now."""
+        return not self._frames or self.pending_bytes + size_bytes <= self._budget_bytes
+
+    async def wait_for_pop(self) -> None:
+        """Waits until a frame was sent. Cancellation: safe."""
+        if self._sent is None:
+            self._sent = anyio.Event()
+        await self._sent.wait()

@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any, Final, cast
 
+import anyio
 import anyio.to_thread
 
-from voicewire.errors import AudioError, ProviderError, VoicewireError
-from voicewire.gateway.doors import Door, House
+from voicewire.errors import AudioError, ProviderError
+from voicewire.events.model import ResponseStatus
+from voicewire.gateway.compressed import CompressedAudio
+from voicewire.gateway.doors import Door
+from voicewire.gateway.line import NORMAL
+from voicewire.gateway.observe import new_session_id
 from voicewire.gateway.socket import ClientGone, ClientSocket, Scope
-from voicewire.gateway.speech_line import MAX_COMPRESSED_BYTES, SpeechLine, decoded
+from voicewire.gateway.speech_line import SpeechLine, SpeechTurn, Trouble
 from voicewire.protocols.codec import Frame
 from voicewire.protocols.dashscope_task.server import TaskServerCodec
 from voicewire.protocols.dashscope_task.wire import (
@@ -25,7 +30,6 @@ from voicewire.protocols.dashscope_task.wire import (
     Sentence,
     SpokenAudio,
     SpokenWords,
-    TaskFailed,
     TaskFinished,
     TaskStarted,
     Word,
@@ -42,6 +46,20 @@ _RAW: Final = frozenset({"pcm", "wav"})
 _DECODED: Final = frozenset({"mp3", "opus", "ogg", "flac"})
 _BETWEEN_TASKS_S: Final = 60.0
 _DEFAULT_RATE_HZ: Final = 22_050
+MAX_COMPRESSED_BYTES: Final = 32 * 1024 * 1024
+"""Compressed audio of one task; it is decoded when it is whole."""
+_MEDIA_TYPES: Final = {"pcm": "audio/pcm", "wav": "audio/wav", "mp3": "audio/mpeg"}
+_INVALID: Final = "InvalidParameter"
+_CODES: Final = {
+    "rate_limit_exceeded": "Throttling.RateQuota",
+    "session_expired": "RequestTimeOut",
+    "idle_timeout": "RequestTimeOut",
+    "message_too_large": _INVALID,
+    "invalid_json": _INVALID,
+    "server_shutting_down": "SystemError",
+    "internal_error": "InternalError",
+}
+"""The gateway's codes in the words of this wire; ``insufficient_quota`` is one of its own."""
 
 
 class DashScopeTaskDoor(Door):
@@ -51,11 +69,12 @@ class DashScopeTaskDoor(Door):
 
     async def serve(self, socket: ClientSocket, scope: Scope) -> None:
         """Serves one client of this wire."""
+        socket.visit.session_id = new_session_id()
         try:
             await socket.accept(None)
         except ClientGone:
             return
-        caller = TaskCaller(self.house, SpeechLine(self.house, socket))
+        caller = TaskCaller(self, socket)
         await caller.line.serve(caller.talk)
 
 
@@ -63,18 +82,23 @@ class TaskCaller:
     """One client's tasks.
 
     Args:
-        house: What all doors share.
-        line: The client's socket.
+        door: The door.
+        socket: An accepted WebSocket.
     """
 
-    def __init__(self, house: House, line: SpeechLine) -> None:
-        self.line = line
-        self._house = house
+    def __init__(self, door: Door, socket: ClientSocket) -> None:
+        self.line = SpeechLine(door, socket, self)
+        self._door = door
+        self._socket = socket
         self._codec = TaskServerCodec()
         self._asr: AsrClient[Any] | None = None
         self._tts: TtsClient[Any] | None = None
+        self._turn: SpeechTurn | None = None
+        self._rate_hz = RECOGNISE_RATE_HZ
         self._compressed: bytearray | None = None
+        self._first_audio_s = 0.0
         self._is_finishing = False
+        self._outcome: tuple[ResponseStatus, str] = ("completed", "")
         self._ssml = ""
 
     async def talk(self) -> None:
@@ -82,19 +106,24 @@ class TaskCaller:
         while not self._codec.is_closing:
             frame = await self.line.receive(self._patience_s())
             if frame is None:
-                await self._time_is_up()
+                self._time_is_up()
                 return
-            try:
-                for request in self._codec.receive(self._checked(frame)):
-                    await self._obey(request)
-            except VoicewireError as error:
-                await self._fail(error)
+            for request in self._codec.receive(frame):
+                await self._obey(request)
             await self.line.send(self._codec.data_to_send())
+        message = "the task was refused"  # the client has been told why
+        self.line.fail(Trouble(code=_INVALID, message=message, close_code=NORMAL, cause="task_failed"))
 
-    def _checked(self, frame: Frame) -> Frame:
-        if len(frame) > self._house.settings.max_message_bytes:
-            raise AudioError(f"the message has {len(frame)} bytes, which is too much")
-        return frame
+    def farewell(self, trouble: Trouble) -> tuple[list[Frame], int]:
+        """A failed task, as this wire says it: its clients wait for that, not for the end of the connection."""
+        if self._turn is not None and self._codec.task is not None:
+            self._turn.done("failed", trouble.cause)
+        if trouble.error is not None:
+            code = str(getattr(trouble.error, "code", "") or _INVALID)
+            return self._codec.refuse(code, trouble.message), NORMAL
+        if trouble.cause == "drain" and self._codec.task is None:
+            return [], trouble.close_code
+        return self._codec.refuse(_CODES.get(trouble.code, trouble.code), trouble.message), trouble.close_code
 
     def _patience_s(self) -> float | None:
         """How long the next frame may take."""
@@ -105,14 +134,14 @@ class TaskCaller:
             return None
         return IDLE_TTS_S if task.kind == "tts" else IDLE_ASR_S
 
-    async def _time_is_up(self) -> None:
+    def _time_is_up(self) -> None:
         task = self._codec.task
         if task is None:
             return
         message = (
             f"request timeout after {IDLE_TTS_S:.0f} seconds" if task.kind == "tts" else "Response timeout!"
         )
-        await self.line.send(self._codec.encode(TaskFailed("RequestTimeOut", message)))
+        self.line.fail(Trouble(code="idle_timeout", message=message, close_code=NORMAL))
 
     async def _obey(self, request: Request) -> None:
         match request:
@@ -132,8 +161,11 @@ class TaskCaller:
 
     async def _begin(self, task: RunTask) -> None:
         self._asr = self._tts = self._compressed = None
+        self._outcome = ("completed", "")
         self._is_finishing, self._ssml = False, ""
-        model = self._house.model_named(task.model)
+        model = self._door.model_for(self._socket, task.model)
+        self.line.use(model)
+        self._turn = turn = self.line.turn()
         parameters = task.parameters
         if task.kind in ("tts", "sambert"):
             self._tts = await self.line.opened(
@@ -148,9 +180,8 @@ class TaskCaller:
             )
         else:
             self._asr = await self._recogniser(task, model)
-        self.line.busy += 1
         await self.line.send(self._codec.encode(TaskStarted()))
-        self.line.run(lambda: self._relay(task))
+        self.line.run(lambda: self._relay(task, turn))
         if task.kind == "sambert":
             await self._take_text(task.text)
             await self._finish()
@@ -163,6 +194,7 @@ class TaskCaller:
         rate_hz = _integer(parameters.get("sample_rate")) or RECOGNISE_RATE_HZ
         if kind in _DECODED:
             self._compressed, rate_hz = bytearray(), RECOGNISE_RATE_HZ
+        self._rate_hz = rate_hz
         client = recogniser_of(
             model,
             sample_rate_hz=rate_hz,
@@ -176,13 +208,16 @@ class TaskCaller:
         if self._asr is None or self._is_finishing:
             return
         if self._compressed is None:
+            self.line.heard_audio(len(data) / 2 / self._rate_hz)
             await self._asr.send(data)
-        elif len(self._compressed) + len(data) > MAX_COMPRESSED_BYTES:
+            return
+        if not self._compressed:
+            self._first_audio_s = anyio.current_time()
+        if len(self._compressed) + len(data) > MAX_COMPRESSED_BYTES:
             raise AudioError(
                 f"more than {MAX_COMPRESSED_BYTES} bytes of compressed audio came; send PCM instead"
             )
-        else:
-            self._compressed += data
+        self._compressed += data
 
     async def _take_text(self, text: str) -> None:
         task = self._codec.task
@@ -191,43 +226,57 @@ class TaskCaller:
         if self._ssml or text.lstrip().startswith("<speak"):
             self._ssml += text  # it is read when it is whole
         else:
-            await self._tts.send(text)
+            await self._say(self._tts, text)
+
+    async def _say(self, voice: TtsClient[Any], text: str) -> None:
+        if self._turn is not None:
+            self._turn.asked(text)
+        await voice.send(text)
 
     async def _finish(self) -> None:
         self._is_finishing = True
         if self._asr is not None:
             if self._compressed:
-                pcm16 = await anyio.to_thread.run_sync(decoded, bytes(self._compressed), RECOGNISE_RATE_HZ)
-                await self._asr.send(pcm16)
+                await self._send_decoded(self._asr, bytes(self._compressed))
+            if self._turn is not None:
+                self._turn.all_heard()
             await self._asr.finish()
         if self._tts is not None:
             if self._ssml:
-                await self._tts.send(read_ssml(self._ssml).text)
+                await self._say(self._tts, read_ssml(self._ssml).text)
             await self._tts.finish()
+
+    async def _send_decoded(self, client: AsrClient[Any], data: bytes) -> None:
+        audio = await anyio.to_thread.run_sync(CompressedAudio, data, RECOGNISE_RATE_HZ)
+        self.line.heard_recording(audio.duration_s, anyio.current_time() - self._first_audio_s)
+        pieces = audio.pieces()
+        while (pcm16 := await anyio.to_thread.run_sync(next, pieces, None)) is not None:
+            await client.send(pcm16)
 
     async def _cancel(self) -> None:
         """The client wants nothing any more; the task ends normally all the same."""
+        self._outcome = ("cancelled", "client_cancelled")
         for tool in (self._asr, self._tts):
             if tool is not None:
                 await self.line.close(tool)
 
-    async def _relay(self, task: RunTask) -> None:
+    async def _relay(self, task: RunTask, turn: SpeechTurn) -> None:
         """Reports the results of one task to its end."""
         tool = self._asr or self._tts
         assert tool is not None
         try:
             if self._asr is not None:
-                await self._relay_words(self._asr)
+                await self._relay_words(self._asr, turn)
             elif self._tts is not None:
-                await self._relay_audio(self._tts, task)
-            await self.line.send(self._codec.encode(TaskFinished()))
-        except VoicewireError as error:
-            await self._fail(error)
+                await self._relay_audio(self._tts, task, turn)
+            turn.done(*self._outcome)
+            if self._codec.task is not None:  # else the task was one too many for its budget
+                await self.line.send(self._codec.encode(TaskFinished()))
         finally:
-            self.line.settle()
+            turn.settle()
         await self.line.close(tool)
 
-    async def _relay_words(self, client: AsrClient[Any]) -> None:
+    async def _relay_words(self, client: AsrClient[Any], turn: SpeechTurn) -> None:
         index = 1
         async for event in client:
             if not isinstance(event, RecognitionEvent) or not event.text:
@@ -245,26 +294,25 @@ class TaskCaller:
                 index=index,
                 duration_s=-(-event.end_ms // 1000) if event.is_final else None,
             )
+            if event.is_final:
+                turn.recognised(event.text)
             await self.line.send(self._codec.encode(sentence))
             index += event.is_final
 
-    async def _relay_audio(self, client: TtsClient[Any], task: RunTask) -> None:
+    async def _relay_audio(self, client: TtsClient[Any], task: RunTask, turn: SpeechTurn) -> None:
         with_words = bool(task.parameters.get("word_timestamp_enabled"))
+        media_type = _MEDIA_TYPES.get(client.config.format, "audio/ogg")
+        rate_hz = client.config.sample_rate or _DEFAULT_RATE_HZ
         async for event in client:
             match event:
                 case SynthesizedAudio():
                     await self.line.send(self._codec.encode(SpokenAudio(event.data)))
+                    turn.said(event.data, media_type, rate_hz, client.spoken_s)
                 case WordBoundary() if with_words:
                     word = Word(text=event.text, begin_ms=event.start_ms, end_ms=event.end_ms)
                     await self.line.send(self._codec.encode(SpokenWords((word,))))
                 case _:
                     continue
-
-    async def _fail(self, error: VoicewireError) -> None:
-        if self._codec.task is not None:
-            code = getattr(error, "code", "") or "InvalidParameter"
-            await self.line.send(self._codec.encode(TaskFailed(str(code), str(error))))
-        self.line.finish(1000, "task failed")
 
 
 def _format(name: object) -> str:

@@ -12,12 +12,15 @@ import anyio
 
 from voicewire.errors import ProviderUnavailable, VoicewireError
 from voicewire.speech.asr import AsrClient, AsrSession
-from voicewire.speech.azure_sdk import Bridge, call, failure_of, let_go, load_sdk, speech_config
+from voicewire.speech.audio_in import PcmIntake
+from voicewire.speech.azure_sdk import SILENT, Bridge, call, failure_of, let_go, load_sdk, speech_config
+from voicewire.speech.backoff import wait_before
 from voicewire.speech.callbacks import AzureAsrCallbacks
-from voicewire.speech.config import AzureAsrConfig, refuse_unless
+from voicewire.speech.config import SDK_HAS_NO_DOOR, AzureAsrConfig, refuse_recording, refuse_unless
 from voicewire.speech.file_stream import FILE_RATE_HZ
 from voicewire.speech.preprocess import AudioStep
-from voicewire.speech.results import RecognitionEvent, SpokenWord
+from voicewire.speech.replay import ReplayBuffer
+from voicewire.speech.results import AudioDropped, RecognitionEvent, Reconnected, SpokenWord
 
 _TICKS_PER_MS: Final = 10_000
 _AHEAD_S: Final = 10.0
@@ -57,8 +60,9 @@ class _Stopped:
 class AzureAsrClient(AsrClient[AzureAsrConfig]):
     """Recognition by Azure Speech: continuous or one utterance; speakers, confidence, word times where asked for.
 
-    Needs the extra ``voicewire[azure-speech]``. The SDK reconnects and sends unacknowledged audio again by itself; a
-    final that comes twice because of that is reported once.
+    Needs the extra ``voicewire[azure-speech]``. The SDK reconnects and sends unacknowledged audio again by itself. A
+    service that falls silent it does not notice: then a new session is begun here, ``max_reconnects`` times without
+    progress, with the audio that has no final result. A final that comes twice because of that is reported once.
 
     Args:
         config: Address, key, language, silence.
@@ -80,6 +84,7 @@ class AzureAsrClient(AsrClient[AzureAsrConfig]):
         preprocess: Sequence[AudioStep] = (),
     ) -> None:
         config = config or AzureAsrConfig()
+        refuse_recording(config, SDK_HAS_NO_DOOR)
         super().__init__(config, callbacks or AzureAsrCallbacks(), preprocess=preprocess)
         self._sdk = load_sdk()
         refuse_unless(
@@ -117,21 +122,53 @@ class AzureAsrClient(AsrClient[AzureAsrConfig]):
         return AzureAsrClient(self.config.model_copy(update=update), preprocess=self.preprocess)
 
     async def _run(self, session: AsrSession) -> None:
-        run = _Run(self, session)
-        try:
-            await run.start()
-            await run.both_ways()
-        finally:
-            with anyio.CancelScope(shield=True):
-                await run.release()
+        heard = _Heard(self._rate_hz, self.intake(self._rate_hz))
+        attempt = 0
+        while True:
+            finals = heard.finals
+            run = _Run(self, session, heard)
+            try:
+                await run.start(attempt)
+                await run.both_ways()
+                return
+            except ProviderUnavailable as error:
+                attempt = 1 if heard.finals > finals else attempt + 1
+                if error.code != SILENT or attempt > self.config.max_reconnects:
+                    raise
+                heard.lost = str(error)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await run.release()
+            await wait_before(attempt)
+
+
+class _Heard:
+    """What outlives the service's session: the audio without a final result, and where the finals are.
+
+    Args:
+        rate_hz: Rate of the audio.
+        intake: Turns what the application sends into it.
+    """
+
+    def __init__(self, rate_hz: int, intake: PcmIntake) -> None:
+        self.replay = ReplayBuffer(rate_hz)
+        self.intake = intake
+        self.finals = 0
+        self.last_end_ms = 0
+        self.has_ended = False
+        """Whether the application has sent all of its audio."""
+        self.is_opened = False
+        self.lost = ""
 
 
 class _Run:
-    """One session on SDK objects of its own."""
+    """One session of the service, on SDK objects of its own."""
 
-    def __init__(self, client: AzureAsrClient, session: AsrSession) -> None:
+    def __init__(self, client: AzureAsrClient, session: AsrSession, heard: _Heard) -> None:
         self._client = client
         self._session = session
+        self._heard = heard
+        self._base_ms = heard.replay.start_ms
         self._config = client.config
         self._bridge = Bridge()
         self._held: list[Any] = []
@@ -139,12 +176,14 @@ class _Run:
         self._recognizer: Any = None
         self._secrets: list[str] = []
         self._is_sent = False
-        self._last_end_ticks = 0
         self._is_over = False
         self._has_utterance = False
 
-    async def start(self) -> None:
+    async def start(self, attempt: int) -> None:
         """Starts to recognise and waits until the service is connected.
+
+        Args:
+            attempt: Which one in a row without progress; 0 for the first session.
 
         Raises:
             VoicewireError: It did not.
@@ -157,12 +196,24 @@ class _Run:
             match event:
                 case _Connected(session_id):
                     self._client.request_id = session_id
-                    await self._client._opened(self._session)
+                    await self._tell_opening(attempt)
                     return
                 case _Canceled(is_error=True):
                     raise failure_of(event.code, event.details, self._secrets)
                 case _:
                     continue
+
+    async def _tell_opening(self, attempt: int) -> None:
+        client, heard = self._client, self._heard
+        if not heard.is_opened:
+            heard.is_opened = True
+            await client._opened(self._session)
+            return
+        if forgotten := heard.replay.take_forgotten():
+            await self._session.emit(AudioDropped(dropped_bytes=forgotten))
+            await self._session.call("on_overflow", forgotten)
+        event = Reconnected(attempt=attempt, reason=heard.lost, replayed_ms=heard.replay.length_ms)
+        await client._tell_reconnect(self._session, event)
 
     async def both_ways(self) -> None:
         """Sends audio and reports words to the end."""
@@ -234,22 +285,27 @@ class _Run:
             _method(self._recognizer, "start", is_transcriber=self._config.identify_speakers)().get()
 
     async def _send(self) -> None:
-        intake = self._client.intake(self._client._rate_hz)
+        heard, rate_hz = self._heard, self._client._rate_hz
         began = anyio.current_time()
         sent_s = 0.0
+        pcm16 = heard.replay.audio()
         while True:
-            data = await self._client._receive(self._session)
-            pcm16 = intake.flush() if data is None else intake.push(data)
-            if pcm16:
-                self._stream.write(pcm16)
-                sent_s += len(pcm16) / 2 / self._client._rate_hz
+            for at in range(0, len(pcm16), 2 * rate_hz):
+                piece = pcm16[at : at + 2 * rate_hz]
+                self._stream.write(piece)
+                sent_s += len(piece) / 2 / rate_hz
                 ahead_s = sent_s - _AHEAD_S - _SPEED * (anyio.current_time() - began)
                 if ahead_s > 0:
                     await anyio.sleep(ahead_s / _SPEED)
-            if data is None:
+            if heard.has_ended:
                 self._stream.close()
                 self._is_sent = True
                 return
+            data = await self._client._receive(self._session)
+            pcm16 = heard.intake.flush() if data is None else heard.intake.push(data)
+            # Kept before it is sent: what a silent service swallows is sent again.
+            heard.replay.append(pcm16)
+            heard.has_ended = data is None
 
     async def _receive(self) -> None:
         limit_s = self._config.finish_timeout_s
@@ -280,13 +336,16 @@ class _Run:
                     continue
 
     async def _tell(self, words: _Words) -> None:
-        end_ticks = words.offset_ticks + words.duration_ticks
+        heard = self._heard
+        end_ms = self._base_ms + (words.offset_ticks + words.duration_ticks) // _TICKS_PER_MS
         if words.is_final:
-            if not words.text or (self._last_end_ticks and end_ticks <= self._last_end_ticks):
+            if not words.text or (heard.finals and end_ms <= heard.last_end_ms):
                 return  # nothing was understood; or audio was sent again, and heard again
-            self._last_end_ticks = end_ticks
+            heard.finals += 1
+            heard.last_end_ms = end_ms
+            heard.replay.acknowledge(end_ms)
         if words.text:
-            await self._client._tell(self._session, _event_of(words))
+            await self._client._tell(self._session, _event_of(words, self._base_ms))
 
 
 def _apply(sdk: Any, speech: Any, config: AzureAsrConfig) -> None:
@@ -364,7 +423,7 @@ def _disconnect(recognizer: Any, *, is_transcriber: bool) -> None:
         getattr(recognizer, name).disconnect_all()
 
 
-def _event_of(words: _Words) -> RecognitionEvent:
+def _event_of(words: _Words, base_ms: int) -> RecognitionEvent:
     try:
         body: dict[str, Any] = json.loads(words.json)
     except ValueError:
@@ -372,13 +431,13 @@ def _event_of(words: _Words) -> RecognitionEvent:
     alternatives: list[dict[str, Any]] = body.get("NBest") or [{}]
     best = alternatives[0]
     confidence = best.get("Confidence")
-    spoken = tuple(_word_of(word) for word in best.get("Words") or ())
+    spoken = tuple(_word_of(word, base_ms) for word in best.get("Words") or ())
     language: dict[str, Any] = body.get("PrimaryLanguage") or {}
     return RecognitionEvent(
         text=words.text,
         is_final=words.is_final,
-        start_ms=words.offset_ticks // _TICKS_PER_MS,
-        end_ms=(words.offset_ticks + words.duration_ticks) // _TICKS_PER_MS,
+        start_ms=base_ms + words.offset_ticks // _TICKS_PER_MS,
+        end_ms=base_ms + (words.offset_ticks + words.duration_ticks) // _TICKS_PER_MS,
         confidence=float(confidence) if confidence is not None else None,
         words=spoken,
         speaker=words.speaker,
@@ -386,11 +445,11 @@ def _event_of(words: _Words) -> RecognitionEvent:
     )
 
 
-def _word_of(word: dict[str, Any]) -> SpokenWord:
+def _word_of(word: dict[str, Any], base_ms: int) -> SpokenWord:
     start_ticks = int(word.get("Offset", 0))
     return SpokenWord(
         text=str(word.get("Word", "")),
-        start_ms=start_ticks // _TICKS_PER_MS,
-        end_ms=(start_ticks + int(word.get("Duration", 0))) // _TICKS_PER_MS,
+        start_ms=base_ms + start_ticks // _TICKS_PER_MS,
+        end_ms=base_ms + (start_ticks + int(word.get("Duration", 0))) // _TICKS_PER_MS,
         confidence=word.get("Confidence"),
     )

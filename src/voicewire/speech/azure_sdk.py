@@ -35,6 +35,8 @@ from voicewire.transport.scrub import scrubbed
 
 MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
 """Events that may wait for a slow application; more of them end the session with ConsumerTooSlow."""
+SILENT: Final = "timeout"
+"""Code of the error of a service that says nothing any more."""
 _CALL_TIMEOUT_S: Final = 5.0
 _STOP_TIMEOUT_S: Final = 0.5
 """A healthy session stops within 0.1 s; one whose service is silent holds the SDK up for 10 s."""
@@ -90,13 +92,13 @@ class Bridge:
             ConsumerTooSlow: Too many waited.
         """
         silent_s = 0.0
-        slice_s = min(limit_s, 0.5)
         while silent_s < limit_s:
+            slice_s = min(limit_s - silent_s, 0.5)
             with anyio.move_on_after(slice_s):
                 return await self._events.get()
             silent_s = silent_s + slice_s if is_awaited() else 0.0
         raise ProviderUnavailable(
-            f"Azure Speech was silent for {limit_s:g} s, {waiting_for}", provider="azure", code="timeout"
+            f"Azure Speech was silent for {limit_s:g} s, {waiting_for}", provider="azure", code=SILENT
         )
 
 

@@ -12,7 +12,13 @@ from voicewire.speech.audio_out import sound_format
 from voicewire.speech.azure_sdk import Bridge, call, failure_of, let_go, load_sdk, speech_config
 from voicewire.speech.backoff import wait_before
 from voicewire.speech.callbacks import AzureTtsCallbacks
-from voicewire.speech.config import AZURE_VOICE, AzureTtsConfig, refuse_unless
+from voicewire.speech.config import (
+    AZURE_VOICE,
+    SDK_HAS_NO_DOOR,
+    AzureTtsConfig,
+    refuse_recording,
+    refuse_unless,
+)
 from voicewire.speech.results import Bookmark, TtsEvent, Viseme, WordBoundary
 from voicewire.speech.ssml import wrap_ssml
 from voicewire.speech.tts import Mouth, Script, TtsClient, TtsSession
@@ -80,6 +86,7 @@ class AzureTtsClient(TtsClient[AzureTtsConfig]):
         self, config: AzureTtsConfig | None = None, callbacks: AzureTtsCallbacks | None = None
     ) -> None:
         config = config or AzureTtsConfig()
+        refuse_recording(config, SDK_HAS_NO_DOOR)
         super().__init__(config, callbacks or AzureTtsCallbacks())
         self._sdk = load_sdk()
         refuse_unless(config.model is None, "model", "Azure has no model names; a voice says it all")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -114,7 +115,16 @@ class Limits(_Config):
     """Attempts in a row after a lost connection; progress starts the count again."""
 
 
-class AsrConfig(_Config):
+class _Cassette(_Config):
+    """Where the frames of the wire go."""
+
+    record: str | Path | None = None
+    """A file, one cassette for all sessions of the client (``voicewire replay``); clients with a WebSocket only."""
+    record_audio: bool = True
+    """Whether audio goes into it too, or only its lengths."""
+
+
+class AsrConfig(_Cassette):
     """What all recognisers have."""
 
     model: str | None = None
@@ -142,7 +152,7 @@ class AsrConfig(_Config):
         return self.max_end_silence if self.max_end_silence is not None else self.fast_vad_min_duration
 
 
-class TtsConfig(_Config):
+class TtsConfig(_Cassette):
     """What all voices have."""
 
     model: str | None = None
@@ -295,6 +305,22 @@ class OpenAITranscriptionConfig(AsrConfig):
     """How long the last transcript may take after the last input."""
     max_reconnects: int = Field(default=3, ge=0)
     """Attempts in a row after a lost connection."""
+
+
+def refuse_recording(config: AsrConfig | TtsConfig, why: str) -> None:
+    """Refuses a cassette of a client that opens no WebSocket of its own.
+
+    Raises:
+        UnsupportedError: One is asked for.
+    """
+    refuse_unless(config.record is None, "record", why)
+
+
+NO_WIRE = "the engine on this machine has no wire that could be recorded; leave it out"
+SDK_HAS_NO_DOOR = (
+    "the official Speech SDK opens its connections itself and lets nobody look at its frames; leave it out, or let it "
+    "talk to `voicewire serve --cassettes DIR`"
+)
 
 
 def refuse_unless(condition: bool, what: str, why: str) -> None:

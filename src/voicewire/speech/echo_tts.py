@@ -5,7 +5,7 @@ from __future__ import annotations
 from voicewire.audio.pcm import tone
 from voicewire.models.echo import MS_PER_CHARACTER, TONE_DBFS, TONE_HZ
 from voicewire.speech.callbacks import TtsCallbacks
-from voicewire.speech.config import LocalTtsConfig
+from voicewire.speech.config import NO_WIRE, LocalTtsConfig, refuse_recording
 from voicewire.speech.results import WordBoundary
 from voicewire.speech.tts import Mouth, TtsClient, TtsSession
 
@@ -22,6 +22,7 @@ class EchoTtsClient(TtsClient[LocalTtsConfig]):
 
     def __init__(self, config: LocalTtsConfig | None = None, callbacks: TtsCallbacks | None = None) -> None:
         super().__init__(config or LocalTtsConfig(), callbacks)
+        refuse_recording(self.config, NO_WIRE)
 
     def with_config(self, config: LocalTtsConfig) -> EchoTtsClient:
         """A client of this configuration."""

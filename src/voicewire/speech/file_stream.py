@@ -27,6 +27,8 @@ async def recognize_through_session(
     path: str | os.PathLike[str],
     progress: Progress | None,
     segments: list[Segment] | None = None,
+    *,
+    from_ms: int = 0,
 ) -> RecognitionResult:
     """Sends a file as fast as the other side takes it, with a second of silence behind it.
 
@@ -35,10 +37,11 @@ async def recognize_through_session(
         path: The file.
         progress: Told how far it is.
         segments: What is recognised is added to this list at once, so that a caller who stops has it.
+        from_ms: Where to go on: the end of the last segment of an earlier run.
     """
     frames = await anyio.to_thread.run_sync(open_blocks, path, _BLOCK_SAMPLES)
     segments = [] if segments is None else segments
-    sent_samples = 0
+    sent_samples = offset = from_ms * FILE_RATE_HZ // 1000
     failure: VoicewireError | None = None
     worker = client.for_files()
 
@@ -46,8 +49,9 @@ async def recognize_through_session(
         nonlocal sent_samples, failure
         try:
             while (frame := await anyio.to_thread.run_sync(next, frames, None)) is not None:
-                await worker.send(frame.data)
-                sent_samples = frame.end_sample
+                if frame.end_sample > offset:
+                    await worker.send(frame.data[2 * max(0, offset - frame.start_sample) :])
+                    sent_samples = frame.end_sample
             await worker.send(bytes(2 * _TAIL_SAMPLES))
             await worker.finish()
         except SessionClosed:
@@ -61,9 +65,9 @@ async def recognize_through_session(
         try:
             async for event in worker:
                 if isinstance(event, RecognitionEvent) and event.is_final and event.text:
-                    segments.append(event.segment())
+                    segments.append(event.segment().later(from_ms))
                     if progress is not None:
-                        progress(event.end_ms, None)
+                        progress(segments[-1].end_ms, None)
         except VoicewireError as error:
             failure = failure or error
             tasks.cancel_scope.cancel()

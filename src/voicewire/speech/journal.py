@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import msgspec
@@ -78,6 +77,6 @@ def options_key(**options: object) -> str:
 
 def default_folder() -> Path:
     """Where journals are kept unless told otherwise."""
-    from voicewire.engine.weights import default_home
+    from voicewire.environment import default_home
 
-    return default_home(os.environ) / "transcripts"
+    return default_home() / "transcripts"

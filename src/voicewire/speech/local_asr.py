@@ -13,7 +13,7 @@ from voicewire.errors import InvalidRequest
 from voicewire.speech import local_stages
 from voicewire.speech.asr import AsrClient, AsrSession, Progress
 from voicewire.speech.callbacks import AsrCallbacks
-from voicewire.speech.config import LocalAsrConfig
+from voicewire.speech.config import NO_WIRE, LocalAsrConfig, refuse_recording
 from voicewire.speech.file_stream import FILE_RATE_HZ
 from voicewire.speech.local_files import FileStep, read_file, recognized
 from voicewire.speech.preprocess import AudioStep
@@ -50,6 +50,7 @@ class LocalAsrClient(AsrClient[LocalAsrConfig]):
         stages: dict[str, str] | None = None,
     ) -> None:
         super().__init__(config or LocalAsrConfig(), callbacks, preprocess=preprocess)
+        refuse_recording(self.config, NO_WIRE)
         self._stages = dict(stages or {})
         self.intake(LISTEN_RATE_HZ)
 

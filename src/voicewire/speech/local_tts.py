@@ -12,7 +12,7 @@ from voicewire.engine.text import ClauseSplitter, for_speech
 from voicewire.errors import UnsupportedError
 from voicewire.speech import local_stages
 from voicewire.speech.callbacks import TtsCallbacks
-from voicewire.speech.config import LocalTtsConfig
+from voicewire.speech.config import NO_WIRE, LocalTtsConfig, refuse_recording
 from voicewire.speech.results import WordBoundary
 from voicewire.speech.tts import Mouth, TtsClient, TtsSession
 
@@ -48,6 +48,7 @@ class LocalTtsClient(TtsClient[LocalTtsConfig]):
         stages: dict[str, str] | None = None,
     ) -> None:
         super().__init__(config or LocalTtsConfig(), callbacks)
+        refuse_recording(self.config, NO_WIRE)
         self._stages = dict(stages or {})
 
     def with_config(self, config: LocalTtsConfig) -> LocalTtsClient:

@@ -29,7 +29,7 @@ from voicewire.models.registry import create_model
 from voicewire.settings import get_settings
 from voicewire.speech.asr import AsrClient, AsrSession
 from voicewire.speech.callbacks import AsrCallbacks
-from voicewire.speech.config import AsrConfig, OpenAITranscriptionConfig, refuse_unless
+from voicewire.speech.config import AsrConfig, OpenAITranscriptionConfig, refuse_recording, refuse_unless
 from voicewire.speech.file_stream import FILE_RATE_HZ
 from voicewire.speech.preprocess import AudioStep
 from voicewire.speech.results import RecognitionEvent
@@ -48,6 +48,8 @@ class _Item:
     text: str = ""
     was_heard: bool = False
     """The model found speech in it; else it is the silence behind the last word."""
+    is_committed: bool = False
+    """It will have a transcript, or the news that there is none."""
 
 
 class ModelAsrClient(AsrClient[AsrConfig]):
@@ -75,6 +77,8 @@ class ModelAsrClient(AsrClient[AsrConfig]):
     ) -> None:
         super().__init__(config or AsrConfig(), callbacks, preprocess=preprocess)
         self._model = model
+        if not isinstance(self.config, OpenAITranscriptionConfig):
+            refuse_recording(self.config, "give it to the model: create_model(NAME, record=FILE)")
         capabilities = model.capabilities
         refuse_unless(
             capabilities.supports_input_transcription, f"the model {model.name!r}", "it does not transcribe"
@@ -159,6 +163,7 @@ class _Reader:
         self._session = session
         self._items: dict[str, _Item] = {}
         self._last_is_known = False
+        self._was_too_short = False
         self.is_all_sent = False
         self.failure: VoicewireError | None = None
         self.is_done = anyio.Event()
@@ -190,8 +195,11 @@ class _Reader:
             case ModelInputDoneEvent():
                 self._item(event.item_id).end_ms = event.audio_end_ms
             case ModelInputCommittedEvent():
-                self._item(event.item_id)
+                self._item(event.item_id).is_committed = True
             case ModelInputClearedEvent():
+                if self._was_too_short:
+                    # There was too little to commit: what had begun was thrown away and will have no transcript.
+                    self._items = {key: item for key, item in self._items.items() if item.is_committed}
                 self._last_is_known = True
             case ModelInputTranscriptionDeltaEvent():
                 item = self._item(event.item_id)
@@ -205,7 +213,7 @@ class _Reader:
             case ModelInputTranscriptionFailedEvent():
                 self._items.pop(event.item_id, None)
             case ModelErrorEvent() if event.command_id == _LAST_COMMIT or "commit_empty" in event.code:
-                self._last_is_known = True  # there was nothing left to commit
+                self._last_is_known = self._was_too_short = True  # there was nothing left to commit
             case ModelErrorEvent():
                 self.failure = ProviderError(event.message, code=event.code)
                 self.is_done.set()
@@ -253,7 +261,7 @@ class OpenAITranscriptionClient(ModelAsrClient):
         model = create_model("openai:gpt-realtime", **options)
         if isinstance(model, LinkedModel):
             policy = ReconnectPolicy(max_attempts=config.max_reconnects, max_history_items=0)
-            model.set_link(reconnect=policy)
+            model.set_link(reconnect=policy, record=config.record, record_audio=config.record_audio)
         refuse_unless(
             not config.initial_silence_timeout, "initial_silence_timeout", "OpenAI has no such setting"
         )

@@ -15,7 +15,7 @@ from voicewire.speech.backoff import wait_before
 from voicewire.speech.callbacks import AsrCallbacks
 from voicewire.speech.config import ModelstudioAsrConfig, refuse_unless
 from voicewire.speech.file_stream import FILE_RATE_HZ
-from voicewire.speech.modelstudio_link import LinkKeeper, TaskLink, both_ways, new_task
+from voicewire.speech.modelstudio_link import LinkKeeper, TaskLink, both_ways, new_task, recorder_of
 from voicewire.speech.preprocess import AudioStep
 from voicewire.speech.replay import ReplayBuffer
 from voicewire.speech.results import AudioDropped, RecognitionEvent, Reconnected, SpokenWord
@@ -80,7 +80,7 @@ class ModelstudioAsrClient(AsrClient[ModelstudioAsrConfig]):
             refuse_unless(not preprocess, "preprocess", "compressed audio is handed through as it is")
         self.parameters()
         self._wrap = wrap
-        self._keeper = LinkKeeper(config, config, wrap=wrap)
+        self._keeper = LinkKeeper(config, config, wrap=wrap, recorder=recorder_of(config))
 
     @property
     def asr_request_id(self) -> str:
@@ -91,7 +91,9 @@ class ModelstudioAsrClient(AsrClient[ModelstudioAsrConfig]):
         """A client for 16 kHz PCM."""
         update = {"format": "pcm", "sample_rate": FILE_RATE_HZ, "nb_channels": 1}
         config = self.config.model_copy(update=update)
-        return ModelstudioAsrClient(config, preprocess=self.preprocess, wrap=self._wrap)
+        client = ModelstudioAsrClient(config, preprocess=self.preprocess, wrap=self._wrap)
+        client._keeper.recorder = self._keeper.recorder
+        return client
 
     def close(self) -> None:
         """Ends the session at once and lets go of a connection that was kept; see `RealtimeTool.close`."""

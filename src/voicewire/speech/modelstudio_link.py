@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -33,12 +34,20 @@ from voicewire.protocols.dashscope_task.wire import (
     TaskStarted,
 )
 from voicewire.settings import get_settings
-from voicewire.speech.config import Limits, ModelstudioConnection
+from voicewire.speech.config import (
+    Limits,
+    ModelstudioAsrConfig,
+    ModelstudioConnection,
+    ModelstudioTtsConfig,
+)
 from voicewire.streams import BoundedStream
 from voicewire.transport.connect import connect_websocket
 from voicewire.transport.frames import CloseInfo, Frame, FrameTransport
 from voicewire.transport.options import WebSocketOptions, Wrap
+from voicewire.transport.recorder import CassetteRecorder
 from voicewire.transport.scrub import scrubbed
+
+_log = logging.getLogger("voicewire.speech")
 
 DEFAULT_URL: Final = "wss://dashscope.aliyuncs.com/api-ws/v1/inference"
 _PATH: Final = "/api-ws/v1/inference"
@@ -108,6 +117,7 @@ class TaskLink:
             with anyio.move_on_after(self._stall_timeout_s) as limit:
                 await transport.drain()
             if limit.cancelled_caught:
+                transport.abort()
                 raise ConnectionLost(
                     f"ModelStudio took nothing of what was sent for {self._stall_timeout_s:g} s"
                 )
@@ -130,6 +140,7 @@ class TaskLink:
             except SessionClosed as error:
                 raise ConnectionLost("ModelStudio: the connection is over", code=error.code) from error
         if event is None:
+            self._give_up()
             raise ProviderUnavailable(
                 f"ModelStudio sent nothing for {timeout_s:g} s, {waiting_for}", provider="modelstudio"
             )
@@ -150,14 +161,22 @@ class TaskLink:
             ProviderError: The service failed the task.
         """
         silent_s = 0.0
-        slice_s = min(limit_s, _SLICE_S)  # the limit begins when the sender is done, whenever that is
         while silent_s < limit_s:
+            slice_s = min(
+                limit_s - silent_s, _SLICE_S
+            )  # the limit begins when the sender is done, whenever that is
             with anyio.move_on_after(slice_s):
                 return await self.event()
             silent_s = silent_s + slice_s if is_awaited() else 0.0
+        self._give_up()
         raise ProviderUnavailable(
             f"ModelStudio sent nothing for {limit_s:g} s, although all input was sent", provider="modelstudio"
         )
+
+    def _give_up(self) -> None:
+        """Cuts the connection: who says nothing would not say goodbye either, and that would be waited for."""
+        if self._transport is not None:
+            self._transport.abort()
 
     async def begin(
         self, task: RunTask, timeout_s: float, resources: tuple[dict[str, Any], ...] = ()
@@ -185,10 +204,16 @@ class LinkKeeper:
         connection: Address and key.
         limits: Times and attempts.
         wrap: Stands between each connection and the client, such as ``FaultInjector().wrap``.
+        recorder: Takes down what passes.
     """
 
     def __init__(
-        self, connection: ModelstudioConnection, limits: Limits, *, wrap: Wrap | None = None
+        self,
+        connection: ModelstudioConnection,
+        limits: Limits,
+        *,
+        wrap: Wrap | None = None,
+        recorder: CassetteRecorder | None = None,
     ) -> None:
         self._wrap = wrap
         self._url = task_url(connection)
@@ -203,6 +228,8 @@ class LinkKeeper:
         if connection.data_inspection:
             self._headers["X-DashScope-DataInspection"] = connection.data_inspection
         self._limits = limits
+        self.recorder = recorder
+        """Takes down what passes; clients that follow each other share it."""
         self._spare: TaskLink | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -227,6 +254,7 @@ class LinkKeeper:
             connect_timeout_s=limit_s,
             provider="modelstudio",
             wrap=self._wrap,
+            recorder=self.recorder,
         )
         with anyio.move_on_after(limit_s + _MARGIN_S) as limit:  # what stands between may take its time, too
             await connect_websocket(self._url, link, options)
@@ -259,11 +287,22 @@ class LinkKeeper:
         if spare is not None and self._loop is asyncio.get_running_loop():
             self._stop_timer()
             await spare.aclose()
+        if self.recorder is not None and (failure := await self.recorder.written()) is not None:
+            _log.warning("cassette incomplete: %s", failure)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def recorder_of(config: ModelstudioAsrConfig | ModelstudioTtsConfig) -> CassetteRecorder | None:
+    """What takes down the wire of a client; None when nobody asked for it."""
+    if config.record is None:
+        return None
+    return CassetteRecorder(
+        config.record, provider="modelstudio", model=config.model or "", keeps_audio=config.record_audio
+    )
 
 
 def new_task(model: str, kind: TaskKind, parameters: dict[str, Any], text: str = "") -> RunTask:

@@ -12,7 +12,7 @@ from voicewire.speech.audio_out import sound_format
 from voicewire.speech.backoff import wait_before
 from voicewire.speech.callbacks import TtsCallbacks
 from voicewire.speech.config import ModelstudioTtsConfig, refuse_unless
-from voicewire.speech.modelstudio_link import LinkKeeper, TaskLink, both_ways, new_task
+from voicewire.speech.modelstudio_link import LinkKeeper, TaskLink, both_ways, new_task, recorder_of
 from voicewire.speech.results import WordBoundary
 from voicewire.speech.tts import Mouth, Script, TtsClient, TtsSession
 from voicewire.transport.options import Wrap
@@ -52,7 +52,7 @@ class ModelstudioTtsClient(TtsClient[ModelstudioTtsConfig]):
             f"the service speaks at {', '.join(map(str, _RATES_HZ))} Hz",
         )
         self._wrap = wrap
-        self._keeper = LinkKeeper(config, config, wrap=wrap)
+        self._keeper = LinkKeeper(config, config, wrap=wrap, recorder=recorder_of(config))
 
     @property
     def tts_request_id(self) -> str:
@@ -61,7 +61,9 @@ class ModelstudioTtsClient(TtsClient[ModelstudioTtsConfig]):
 
     def with_config(self, config: ModelstudioTtsConfig) -> ModelstudioTtsClient:
         """A client of this configuration."""
-        return ModelstudioTtsClient(config, wrap=self._wrap)
+        client = ModelstudioTtsClient(config, wrap=self._wrap)
+        client._keeper.recorder = self._keeper.recorder
+        return client
 
     def close(self) -> None:
         """Ends the session at once and lets go of a connection that was kept; see `RealtimeTool.close`."""

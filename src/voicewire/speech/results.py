@@ -54,6 +54,13 @@ class Segment:
         """The same segment with its text put another way; its words stay as they were heard."""
         return replace(self, text=text)
 
+    def later(self, by_ms: int) -> Segment:
+        """The same segment in audio that began so much earlier."""
+        words = tuple(
+            replace(word, start_ms=word.start_ms + by_ms, end_ms=word.end_ms + by_ms) for word in self.words
+        )
+        return replace(self, start_ms=self.start_ms + by_ms, end_ms=self.end_ms + by_ms, words=words)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecognitionEvent:

@@ -51,6 +51,8 @@ class TtsClient(RealtimeTool[str, TtsEvent], Generic[TtsConfigT]):
         )
         sound_format(config.format)
         super().__init__(RealtimeType.TTS, config, callbacks or TtsCallbacks())
+        self.spoken_s = 0.0
+        """Length of what the session has said so far; what a service encodes itself does not count."""
 
     def set_chat_id(self, chat_id: str | None = None) -> None:
         """Labels the audio of sessions that start from now on."""
@@ -184,12 +186,15 @@ class Mouth:
         format = "pcm" if is_encoded else config.format
         self._encoder = SoundEncoder(format, rate_hz, exact_wav=config.wav_header == "exact")
         self._index = 0
+        self._rate_hz = rate_hz
+        client.spoken_s = 0.0
         self.has_spoken = False
         """Whether any audio came: from then on nothing can be said again."""
 
     async def speak(self, pcm16: bytes) -> None:
         """Audio of the voice."""
         self.has_spoken = self.has_spoken or bool(pcm16)
+        self._client.spoken_s += len(pcm16) / 2 / self._rate_hz
         if self._encoder.is_costly:
             await self.pass_on(await anyio.to_thread.run_sync(self._encoder.push, pcm16))
         else:
