@@ -158,6 +158,48 @@ def test_a_recording_is_served_in_place_of_its_provider(tmp_path: Path) -> None:
         assert anyio.run(said_to, url) == "You said: Hello there"
 
 
+def test_a_gateway_writes_a_cassette_of_each_client(tmp_path: Path) -> None:
+    folder = tmp_path / "wires"
+
+    async def talk(url: str) -> None:
+        async with create_model(
+            "openai:echo", api_key="sk-key123456", base_url=f"{url}/v1"
+        ).open() as connection:
+            await connection.send(SendText("Hello there"))
+            async for event in connection:
+                if isinstance(event, ModelResponseDoneEvent):
+                    break
+
+    serve_echo = [sys.executable, "-m", "voicewire.cli", "serve", "--model", "echo", "--port", "0"]
+    with Program([*serve_echo, "--cassettes", str(folder), "--no-cassette-audio"]) as url:
+        anyio.run(talk, url)
+    (path,) = folder.glob("anonymous/sess_*.jsonl")
+    output = replayed(str(path))
+    assert output.startswith("openai:echo, dialect ga, ")
+    assert "audio cut" in output
+    assert "you  Hello there" in output
+    assert "agent  You said: Hello there" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--record-days", "1"], "belong to --record DIR or --cassettes DIR"),
+        (["--record", "{folder}", "--cassettes", "{folder}"], "name the same folder"),
+        (["--cassettes", "{file}"], "choose another --cassettes folder"),
+    ],
+)
+def test_what_a_gateway_cannot_record_is_an_error_at_its_start(
+    tmp_path: Path, arguments: list[str], why: str
+) -> None:
+    (tmp_path / "file").touch()
+    places = {"folder": tmp_path / "x", "file": tmp_path / "file"}
+    given = [argument.format(**places) for argument in arguments]
+    result = CliRunner().invoke(app, ["serve", "--model", "echo", "--port", "0", *given])
+    assert result.exit_code == 2
+    assert why in " ".join(result.stderr.split())
+
+
 def test_a_recording_that_cannot_be_written_ends_in_one_line(tmp_path: Path) -> None:
     sound = tmp_path / "a.wav"
     write_audio(sound, AudioFrame(AudioFormat(24_000), tone(300, 6_000, 24_000)))

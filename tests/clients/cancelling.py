@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 
 _SERVER_S = 5.0
 _DESCRIPTORS = Path("/proc/self/fd")
@@ -102,9 +103,13 @@ class Left:
         """Nothing has been added. What is not ours, such as the server in this loop, may take a moment to go."""
         mine = [name for name in self.added() if name.startswith(self._own)]
         assert mine == [], mine
+        if others := {
+            task for task in asyncio.all_tasks() - self.tasks if task is not asyncio.current_task()
+        }:
+            await asyncio.wait(others, timeout=_SERVER_S)
         with anyio.move_on_after(_SERVER_S):
-            while self.added():  # noqa: ASYNC110  (the kernel tells nobody that a descriptor is gone)
-                await anyio.sleep(0.001)
+            while self.added():  # a descriptor goes in a turn of the loop, and the kernel tells nobody
+                await anyio.lowlevel.checkpoint()
         assert self.added() == [], self.added()
 
     def added(self) -> list[str]:

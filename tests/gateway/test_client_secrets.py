@@ -18,6 +18,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
+from tests.speech.door_frames import AZURE_TTS, TASK, run_task, ssml
 from voicewire.errors import AuthError, ConfigError, InvalidEventError
 from voicewire.gateway import GatewaySettings
 from voicewire.gateway.auth import KeyRing
@@ -106,6 +107,15 @@ async def test_the_model_of_the_secret_counts_for_more_than_the_address() -> Non
                     frame = await socket.recv()
                     words = json.loads(frame) if isinstance(frame, str) else {}
             assert words["text"] == "You said: hi"
+        for path, begin in (
+            (TASK, run_task("tts", model="expensive")),
+            (f"{AZURE_TTS}?deploymentId=expensive", ssml("<speak>hi</speak>")),
+        ):
+            async with connect(gateway.ws_url + path, additional_headers=headers) as socket:
+                await socket.send(begin)
+                with anyio.fail_after(10):
+                    first = str(await socket.recv())
+            assert "task-started" in first or "Path:turn.start" in first, first
 
 
 async def test_a_transcription_session() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -67,13 +67,18 @@ async def opened(connect: Connect, **options: Any) -> AsyncGenerator[RemoteConne
         yield connection
 
 
-async def all_events(connection: RemoteConnection) -> tuple[list[EventBase], BaseException | None]:
-    """Everything until the iteration stops, and what it raised."""
-    events: list[EventBase] = []
+async def all_events(
+    connection: RemoteConnection,
+    events: list[EventBase] | None = None,
+    came: Callable[[], None] = lambda: None,
+) -> tuple[list[EventBase], BaseException | None]:
+    """Everything until the iteration stops, and what it raised; each event is told of when it has been added."""
+    events = [] if events is None else events
     with anyio.fail_after(5):
         try:
             async for event in connection:
-                events.append(event)  # noqa: PERF401  what came before the error counts
+                events.append(event)
+                came()
         except VoicewireError as failure:
             return events, failure
     return events, None
@@ -167,22 +172,32 @@ async def test_faults_end_in_one_reported_end(
     peer = answering_peer()
     collected: list[EventBase] = []
     failure: BaseException | None = None
+    all_came = anyio.Event()
     async with opened(FaultyTransport.around(peer.connect, faults)) as connection:
         async with anyio.create_task_group() as tasks:
 
+            def count() -> None:
+                if _deltas_in(collected) == deltas:
+                    all_came.set()
+
             async def collect() -> None:
                 nonlocal failure
-                events, failure = await all_events(connection)
-                collected.extend(events)
+                _, failure = await all_events(connection, collected, count)
 
             tasks.start_soon(collect)
             peer.say(RESPONSE_CREATED, delta(PCM), delta(PCM))
-            await anyio.sleep(0.01 if faults.delay_s else 0)
+            if deltas:
+                with anyio.fail_after(5):
+                    await all_came.wait()
             await anyio.wait_all_tasks_blocked()
             await connection.aclose()
     assert [end[0] for end in ends(collected)] == [code]
     assert (type(failure) if failure else None) is kind
-    assert sum(isinstance(event, ModelEvents.ModelResponseAudioDeltaEvent) for event in collected) == deltas
+    assert _deltas_in(collected) == deltas
+
+
+def _deltas_in(events: list[EventBase]) -> int:
+    return sum(isinstance(event, ModelEvents.ModelResponseAudioDeltaEvent) for event in events)
 
 
 async def test_the_reader_does_not_wait_and_too_much_audio_ends_it() -> None:

@@ -58,8 +58,8 @@ RESTORED: tuple[Fault, ...] = ("cut", "half_open")
 ENDED: dict[Fault, tuple[type[Exception], int]] = {
     "garbage": (RemoteProtocolError, 1002),
     "oversize": (RemoteProtocolError, 1009),
-    "auth": (SessionClosed, 1008),
-    "quota": (SessionClosed, 1008),
+    "auth": (AuthError, 1008),
+    "quota": (QuotaExceeded, 1008),
 }
 LONG = "speak 0.2 seconds"
 CALL = "call add {}"

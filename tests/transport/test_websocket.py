@@ -375,18 +375,26 @@ async def test_a_slow_peer_makes_send_wait_and_its_reading_lets_it_go_on() -> No
 
 
 async def test_waiting_for_room_ends_when_the_connection_does() -> None:
+    is_waiting = asyncio.Event()
+
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await shake_hands(reader, writer)
-        await asyncio.sleep(0.02)
+        await is_waiting.wait()
         writer.transport.abort()
+
+    async def cut() -> None:
+        await anyio.wait_all_tasks_blocked()
+        is_waiting.set()
 
     inbox = Inbox()
     async with serving_raw(handler) as url:
         link = await dial_websocket(url, inbox, WebSocketOptions(write_high_water_bytes=1 << 16))
         while not link.is_congested:
             link.write(b"x" * (1 << 20))
-        with pytest.raises(SessionClosed), anyio.fail_after(5):
-            await link.drain()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(cut)
+            with pytest.raises(SessionClosed), anyio.fail_after(5):
+                await link.drain()
         await link.aclose()
 
 

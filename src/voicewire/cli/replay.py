@@ -72,6 +72,7 @@ def _serve(cassette: Cassette, file: Path, port: int, pace: Pace) -> None:
     """Plays the recording to whoever connects, until Ctrl-C."""
     import anyio
 
+    from voicewire.cli.replay_view import note_on_end
     from voicewire.cli.signals import Interrupts
 
     try:
@@ -92,5 +93,7 @@ def _serve(cassette: Cassette, file: Path, port: int, pace: Pace) -> None:
             tell(f"Plays {cassette.header.model}; point a client there with its base URL. Ctrl-C ends it.")
             await anyio.sleep_forever()
 
+    if note := note_on_end(cassette):
+        console().print(note, style="yellow", soft_wrap=True)
     with Interrupts() as interrupts:
         interrupts.run(play)

@@ -18,6 +18,15 @@ _STYLES: Final = {"you": "bold blue", "agent": "bold green", "tool": "magenta", 
 _CLOCK_COLUMNS: Final = 17
 
 
+def note_on_end(cassette: Cassette) -> str:
+    """What is to be said of how a recording ends; empty when it is whole."""
+    if cassette.is_broken_off:
+        return "The last line is broken off: the program that recorded was killed. All before it is shown and played."
+    if cassette.is_unfinished:
+        return "The recording ends in the middle: the program that recorded was killed, or still runs."
+    return ""
+
+
 def timeline(cassette: Cassette, report: Report) -> Iterator[Text]:
     """The conversation, line by line, then its latencies and totals.
 
@@ -62,8 +71,8 @@ def frame_table(cassette: Cassette) -> Iterator[Text]:
         run = new
     if run is not None:
         yield run.shown(has_times=cassette.header.has_times)
-    if cassette.is_broken_off:
-        yield Text("The last line is broken off: the program that recorded was killed.", "yellow")
+    if note := note_on_end(cassette):
+        yield Text(note, "yellow")
 
 
 class _Run:
@@ -189,5 +198,5 @@ def _totals(cassette: Cassette, report: Report) -> Iterator[Text]:
         )
     for fault in report.faults:
         yield Text(f"Broken frame: {fault}", "red")
-    if cassette.is_broken_off:
-        yield Text("The last line is broken off: the program that recorded was killed.", "yellow")
+    if note := note_on_end(cassette):
+        yield Text(note, "yellow")

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from voicewire._version import __version__
 from voicewire.errors import ConfigError
-from voicewire.models.addresses import websocket_url
+from voicewire.models.addresses import openai_url, websocket_url
 from voicewire.settings import get_settings
 
 Wire = Literal["ga", "beta"]
@@ -97,8 +97,7 @@ class Address:
         """
         if not self.is_azure:
             base = self.url or get_settings().openai_base_url or OPENAI_URL
-            root = "" if urlsplit(base.strip()).path.strip("/") else "/v1"
-            return websocket_url(base, "/realtime", {"model": self.model or ""}, root=root)
+            return openai_url(base, self.model or "")
         base = _without_path(self.url or "")
         query = {"model": self.azure_deployment or ""}
         if self.key_in_query and self.key_credential is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, overload
 
@@ -81,6 +82,9 @@ class AzureRealtimeAudio:
             ``max_reconnect_attempts`` is above 0.
         max_reconnect_attempts: How often in a row; 0 for no limit.
         answers_calls: Whether a response is asked for when all calls of a response have their results.
+        record: A file that the frames of all connections go into, a cassette for ``voicewire replay``; ``close``
+            waits until it is written.
+        record_audio: Whether audio goes into it too, or only its lengths.
         clock: Time; the machine's own by default.
 
     Raises:
@@ -107,6 +111,8 @@ class AzureRealtimeAudio:
         reconnect_interval: float | None = None,
         max_reconnect_attempts: int = 0,
         answers_calls: bool = True,
+        record: str | Path | None = None,
+        record_audio: bool = True,
         clock: Clock | None = None,
     ) -> None:
         given: dict[str, Any] = {
@@ -114,7 +120,7 @@ class AzureRealtimeAudio:
             "session_config": session_config, "token_credential": token_credential, "model": model,
             "key_in_query": key_in_query, "heartbeat_interval": heartbeat_interval,
             "reconnect_interval": reconnect_interval, "max_reconnect_attempts": max_reconnect_attempts,
-            "answers_calls": answers_calls,
+            "answers_calls": answers_calls, "record": record, "record_audio": record_audio,
         }  # fmt: skip
         for mapping in (options, websocket_options):
             given |= _plain(mapping, given)

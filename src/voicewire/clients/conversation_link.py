@@ -13,13 +13,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final, cast
 
 import anyio
 
 from voicewire.clients.addresses import Address
 from voicewire.clients.emitter import Emitter, EventData
-from voicewire.clients.link import WireLink
+from voicewire.clients.link import WireLink, recorded
 from voicewire.clients.open_calls import OpenCalls
 from voicewire.clients.status_machine import StatusMachine
 from voicewire.clients.statuses import ModelStatus, ReadyState
@@ -45,6 +46,8 @@ class LinkSettings:
     reconnect_ms: float | None
     max_attempts: int
     answers_calls: bool
+    record: str | Path | None = None
+    record_audio: bool = True
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> LinkSettings:
@@ -70,6 +73,8 @@ class LinkSettings:
             reconnect_ms=reconnect,
             max_attempts=attempts,
             answers_calls=bool(given["answers_calls"]),
+            record=given.get("record"),
+            record_audio=bool(given.get("record_audio", True)),
         )
 
 
@@ -96,7 +101,10 @@ class ConversationLink:
         self._emitter = emitter
         self._session = session
         self._clock = clock
-        self._link = WireLink(address, settings.options)
+        self._options = recorded(
+            settings.options, address, settings.record, record_audio=settings.record_audio
+        )
+        self._link = WireLink(address, self._options)
         self._owner = TaskOwner("azure realtime audio")
         self._machine = StatusMachine(clock, self._status_changed)
         self._calls = OpenCalls()
@@ -163,7 +171,7 @@ class ConversationLink:
 
     async def _open(self) -> None:
         self.state = ReadyState.CONNECTING
-        self._link = WireLink(self._address, self._settings.options)
+        self._link = WireLink(self._address, self._options)
         try:
             await self._link.connect()
             await self._link.send({"type": "session.update", "session": self._session})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
+from pathlib import Path
 from typing import Final, cast
 from uuid import UUID
 
@@ -24,6 +26,9 @@ from voicewire.streams import BoundedStream
 from voicewire.transport.connect import connect_websocket
 from voicewire.transport.frames import CloseInfo, Frame, FrameTransport
 from voicewire.transport.options import WebSocketOptions
+from voicewire.transport.recorder import CassetteRecorder
+
+_log = logging.getLogger("voicewire.clients")
 
 MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
 MAX_WAITING_MESSAGES: Final = 100_000
@@ -43,6 +48,29 @@ _AUDIO_HEADS: Final = tuple(
 """How a frame begins that holds audio, on either wire. They are nearly all of the traffic: read once, never copied."""
 _HEAD_BYTES: Final = max(len(head) for head in _AUDIO_HEADS)
 _encode = msgspec.json.Encoder().encode
+
+
+def recorded(
+    options: WebSocketOptions, address: Address, record: str | Path | None, *, record_audio: bool
+) -> WebSocketOptions:
+    """The options with a cassette for all connections that are made with them.
+
+    Args:
+        options: How the WebSocket behaves.
+        address: Where it leads.
+        record: The file; None for none.
+        record_audio: Whether audio goes into it, or only its lengths.
+    """
+    if record is None:
+        return options
+    recorder = CassetteRecorder(
+        record,
+        provider=address.provider,
+        dialect=address.wire,
+        model=f"{address.provider}:{address.azure_deployment or address.model or ''}",
+        keeps_audio=record_audio,
+    )
+    return replace(options, recorder=recorder)
 
 
 class Received:
@@ -83,7 +111,7 @@ class WireLink:
 
     Args:
         address: Where to connect.
-        options: How the WebSocket behaves.
+        options: How the WebSocket behaves; with a ``recorder``, ``aclose`` waits until all is in the cassette.
 
     Concurrency: one task reads, any number write and close.
     """
@@ -177,6 +205,10 @@ class WireLink:
         if self._transport is not None:
             await self._transport.aclose()
         self._stream.close()
+        recorder = self._options.recorder
+        if recorder is not None and (failure := await recorder.written()) is not None:
+            # Not raised: what the client was closed for counts for more.
+            _log.warning("cassette incomplete: %s", failure)
 
     def _translated(self, message: Json) -> list[Json]:
         if self._translator is None:

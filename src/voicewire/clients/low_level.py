@@ -7,6 +7,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 from uuid import UUID
@@ -23,7 +24,7 @@ from voicewire.clients.addresses import (
     Wire,
 )
 from voicewire.clients.base import Model
-from voicewire.clients.link import Received, WireLink
+from voicewire.clients.link import Received, WireLink, recorded
 from voicewire.clients.models import ClientMessageBase
 from voicewire.clients.server_models import BY_TYPE, ServerMessageBase, create_message_from_dict
 from voicewire.errors import ConfigError, LocalProtocolError, VoicewireError
@@ -110,6 +111,9 @@ class RTLowLevelClient:
         connect_retry_config: Fields of `ConnectRetry`.
         wire: What is spoken.
         options: How the WebSocket behaves.
+        record: A file that the frames of all connections go into, a cassette for ``voicewire replay``; ``close``
+            waits until it is written.
+        record_audio: Whether audio goes into it too, or only its lengths.
 
     Raises:
         ConfigError: A credential, the deployment or the model is missing.
@@ -130,6 +134,8 @@ class RTLowLevelClient:
         connect_retry_config: Mapping[str, Any] | None = None,
         wire: Wire = "ga",
         options: WebSocketOptions | None = None,
+        record: str | Path | None = None,
+        record_audio: bool = True,
     ) -> None:
         self._address = Address(
             url=url,
@@ -142,8 +148,10 @@ class RTLowLevelClient:
             wire=wire,
         )
         self._retry = ConnectRetry.of(connect_retry_config)
-        self._options = options
-        self._link = WireLink(self._address, options)
+        self._options = recorded(
+            options or WebSocketOptions(), self._address, record, record_audio=record_audio
+        )
+        self._link = WireLink(self._address, self._options)
         self._state = ClientState.IDLE
 
     def __repr__(self) -> str:

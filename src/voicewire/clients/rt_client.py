@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -53,12 +54,9 @@ class RTClient:
         url, token_credential, key_credential, model, azure_deployment: See `RTLowLevelClient`.
         timeout_s: How long a request may take, in seconds.
         on_error: Called with the server's errors that belong to no request.
-        wire: See `RTLowLevelClient`.
-        connect_retry_config: See `RTLowLevelClient`.
-        options: See `RTLowLevelClient`.
+        wire, connect_retry_config, options, record, record_audio: See `RTLowLevelClient`.
 
-    Raises:
-        ConfigError: A credential, the deployment or the model is missing.
+    Raises ConfigError: a credential, the deployment or the model is missing.
 
     Concurrency: one event loop; any task may call any method; one task at a time reads one stream.
     """
@@ -76,6 +74,8 @@ class RTClient:
         wire: Wire = "ga",
         connect_retry_config: Mapping[str, Any] | None = None,
         options: WebSocketOptions | None = None,
+        record: str | Path | None = None,
+        record_audio: bool = True,
     ) -> None:
         self._client = RTLowLevelClient(
             url,
@@ -86,6 +86,8 @@ class RTClient:
             wire=wire,
             connect_retry_config=connect_retry_config,
             options=options,
+            record=record,
+            record_audio=record_audio,
         )
         self._is_old_wire = wire == "beta"
         self._timeout_s = timeout_s

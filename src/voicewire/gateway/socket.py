@@ -32,6 +32,25 @@ class ClientGone(Exception):
         self.code = code
 
 
+class Tape:
+    """What takes down a connection; this one takes nothing down."""
+
+    async def begin(self) -> None:
+        """The handshake is about to be answered; who the client is is known."""
+
+    def of_client(self, frame: Frame) -> None:
+        """The client sent a frame."""
+
+    def of_gateway(self, frame: Frame) -> None:
+        """The gateway sent a frame."""
+
+    def refuse(self) -> None:
+        """The client does not want to be recorded."""
+
+    def end(self) -> None:
+        """The connection is over; idempotent."""
+
+
 class ClientSocket:
     """Receives and sends whole messages. One task receives, one task sends."""
 
@@ -41,6 +60,8 @@ class ClientSocket:
         self._send = send
         self.visit = Visit()
         """What the log will say of this connection."""
+        self.tape: Tape | None = None
+        """Where it is recorded, if it is."""
 
     async def accept(self, subprotocol: str | None) -> None:
         """Completes the handshake.
@@ -50,6 +71,8 @@ class ClientSocket:
         """
         if (await self._receive())["type"] != "websocket.connect":
             raise self._gone(_ABNORMAL)
+        if self.tape is not None:
+            await self.tape.begin()
         await self._send_message({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
 
     async def refuse(self, status: int, body: object, headers: tuple[tuple[str, str], ...] = ()) -> None:
@@ -80,7 +103,10 @@ class ClientSocket:
         if message["type"] != "websocket.receive":
             raise self._gone(message.get("code") or _ABNORMAL)
         text: str | None = message.get("text")
-        return text if text is not None else message["bytes"]
+        frame: Frame = text if text is not None else message["bytes"]
+        if self.tape is not None:
+            self.tape.of_client(frame)
+        return frame
 
     async def send(self, frame: Frame) -> None:
         """Sends one message; waits while the transport's buffer is full.
@@ -93,6 +119,9 @@ class ClientSocket:
         await self._send_message(
             {"type": "websocket.send", "text" if isinstance(frame, str) else "bytes": frame}
         )
+        # Afterwards: a send that is cancelled while the client is slow is done once more.
+        if self.tape is not None:
+            self.tape.of_gateway(frame)
 
     async def close(self, code: int, reason: str) -> None:
         """Starts the closing handshake. Codes that no endpoint may send become the nearest that it may."""

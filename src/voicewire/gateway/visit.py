@@ -19,6 +19,8 @@ class Visit:
 
     door: str = ""
     model: str = ""
+    asked_model: str = ""
+    """The model that the client asked for, else the served one."""
     session_id: str = ""
     user_id: str = ""
     key_id: str = ""

@@ -11,6 +11,20 @@ from voicewire.transport.scrub import safe_url
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 
 
+def openai_url(base_url: str, model: str) -> str:
+    """The address of a model where OpenAI's paths are: below ``/v1``, unless the base has a path of its own.
+
+    Args:
+        base_url: As for `websocket_url`.
+        model: The model.
+
+    Raises:
+        ConfigError: The base is not such an address.
+    """
+    root = "" if urlsplit(base_url.strip()).path.strip("/") else "/v1"
+    return websocket_url(base_url, "/realtime", {"model": model}, root=root)
+
+
 def websocket_url(base_url: str, path: str, query: Mapping[str, str], *, root: str = "") -> str:
     """The address of a WebSocket below a base address.
 

@@ -8,7 +8,7 @@ from voicewire.models.addresses import websocket_url
 from voicewire.models.openai import openai_codec
 from voicewire.models.profiles import Profile, azure_profile, first_preview_profile, preview_profile
 from voicewire.models.remote import ReceiveLimits
-from voicewire.models.remote_model import RemoteModel, TokenCredential, TokenProvider, bearer
+from voicewire.models.remote_model import OR_TOKEN, RemoteModel, TokenCredential, TokenProvider, bearer
 from voicewire.protocols.codec import ClientCodec
 from voicewire.transport.options import WebSocketOptions
 
@@ -75,20 +75,18 @@ class AzureOpenAIRealtimeModel(RemoteModel):
         deployment = deployment or _usual_deployment()
         self._profile = _profile(api_version)
         super().__init__(
-            f"azure:{deployment}",
             deployment,
             provider="azure",
-            capabilities=self._profile.capabilities,
+            profile=self._profile,
+            api_key=api_key,
+            base_url=base_url,
             voice=voice,
-            default_voice=self._profile.voice,
             enable_input_audio_transcription=enable_input_audio_transcription,
             config=config,
             options=options,
             limits=limits,
             setup_timeout_s=setup_timeout_s,
         )
-        self._api_key = api_key
-        self._base_url = base_url
         self._token_provider = token_provider
         self._credential = credential
         self._api_version = api_version
@@ -104,11 +102,7 @@ class AzureOpenAIRealtimeModel(RemoteModel):
     def _address(self) -> str:
         from voicewire.settings import get_settings
 
-        base_url = self._base_url or get_settings().azure_openai_endpoint
-        if not base_url:
-            raise ConfigError(
-                f"{self.name} needs its resource's address: set AZURE_OPENAI_ENDPOINT, or give base_url="
-            )
+        base_url = self._resource(get_settings().azure_openai_endpoint, "AZURE_OPENAI_ENDPOINT")
         if self._api_version:
             query = {"api-version": self._api_version, "deployment": self.model_name}
             return websocket_url(base_url, "/realtime", query, root="/openai")
@@ -116,14 +110,4 @@ class AzureOpenAIRealtimeModel(RemoteModel):
 
     async def _headers(self) -> dict[str, str]:
         token = await bearer(self._token_provider, self._credential, ENTRA_SCOPE)
-        if token is not None:
-            return token
-        from voicewire.settings import get_settings
-
-        key = self._api_key or get_settings().secret("azure_openai_api_key")
-        if not key:
-            raise ConfigError(
-                f"{self.name} needs a key: set AZURE_OPENAI_API_KEY, or give api_key=, token_provider= or "
-                "credential="
-            )
-        return {"api-key": key.strip()}
+        return token or {"api-key": self._key("azure_openai_api_key", or_give=OR_TOKEN)}

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from voicewire.errors import ConfigError
 from voicewire.events.base import MediaFormat
 from voicewire.events.session import SessionConfig, ToolSpec, Transcription
 from voicewire.models.addresses import websocket_url
@@ -71,20 +70,18 @@ class DashScopeRealtimeModel(RemoteModel):
     ) -> None:
         self._profile: DashScopeProfile = dashscope_profile(model_name)
         super().__init__(
-            f"dashscope:{model_name}",
             model_name,
             provider="dashscope",
-            capabilities=self._profile.capabilities,
+            profile=self._profile,
+            api_key=api_key,
+            base_url=base_url,
             voice=voice,
-            default_voice=self._profile.voice,
             enable_input_audio_transcription=enable_input_audio_transcription,
             config=config,
             options=options,
             limits=limits,
             setup_timeout_s=setup_timeout_s,
         )
-        self._api_key = api_key
-        self._base_url = base_url
         self._workspace = workspace
         self._region = region
         family = self._profile.traits.family
@@ -166,12 +163,7 @@ class DashScopeRealtimeModel(RemoteModel):
         return websocket_url(_beside_tasks(base_url), "/realtime", {"model": self.model_name}, root=_ROOT)
 
     async def _headers(self) -> dict[str, str]:
-        from voicewire.settings import get_settings
-
-        key = (self._api_key or get_settings().secret("dashscope_api_key") or "").strip()
-        if not key:
-            raise ConfigError(f"{self.name} needs a key: set DASHSCOPE_API_KEY, or give api_key=")
-        headers = {"Authorization": f"Bearer {key}"}
+        headers = {"Authorization": f"Bearer {self._key('dashscope_api_key')}"}
         if self._workspace:
             headers["X-DashScope-WorkSpace"] = self._workspace
         return headers

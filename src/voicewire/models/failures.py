@@ -1,4 +1,4 @@
-"""A provider's refusal while a session is being set up, as one of our errors."""
+"""A provider's refusal of a session, at its beginning or later, as one of our errors."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ _SIGNS: tuple[tuple[type[ProviderError], tuple[str, ...]], ...] = (
 )
 """Words of codes, types and reasons that tell what kind of refusal it is; the first match counts."""
 
+_OF_ACCOUNT = (AuthError, QuotaExceeded)
+_PLAIN_CODES = (1000, 1001)
 _REFUSAL_CODES = frozenset({1003, 1007, 1008, 3000})
 
 
@@ -55,6 +57,33 @@ def provider_error(event: ModelErrorEvent, *, provider: str) -> ProviderError:
     return kind(
         f"{provider or 'the provider'} refused the session{where}: {said}", provider=provider, code=event.code
     )
+
+
+def tells_of_account(event: ModelErrorEvent) -> bool:
+    """Whether an error event says that the key or the quota is not good any more."""
+    return _kind(event.code, event.error_type) in _OF_ACCOUNT
+
+
+def session_close_error(
+    info: CloseInfo, refusal: ModelErrorEvent | None, *, provider: str
+) -> ProviderError | None:
+    """The error for an open session that the provider ended for the account's sake; None for any other end.
+
+    Args:
+        info: How the transport ended.
+        refusal: What the provider said of the account, if it did.
+        provider: Its short name.
+    """
+    if not info.is_clean or info.code in _PLAIN_CODES:
+        return None
+    reason, code = scrubbed(info.reason), str(info.code)
+    kind: type[ProviderError] | None = _kind(reason)
+    if refusal is not None:
+        kind, code = _kind(refusal.code, refusal.error_type), refusal.code
+        reason = scrubbed(refusal.message) or refusal.code
+    if kind is None or kind not in _OF_ACCOUNT:
+        return None
+    return kind(f"{provider or 'the provider'} ended the session: {reason}", provider=provider, code=code)
 
 
 def setup_close_error(info: CloseInfo, *, provider: str) -> VoicewireError:

@@ -76,12 +76,12 @@ class GeminiRealtimeModel(RemoteModel):
     ) -> None:
         self._profile = gemini_profile(model_name)
         super().__init__(
-            f"gemini:{model_name}",
             model_name,
             provider="gemini",
-            capabilities=self._profile.capabilities,
+            profile=replace(self._profile, voice=voice),
+            api_key=api_key,
+            base_url=base_url,
             voice="",
-            default_voice=voice,
             enable_input_audio_transcription=enable_input_audio_transcription,
             config=config,
             options=options,
@@ -90,8 +90,6 @@ class GeminiRealtimeModel(RemoteModel):
         )
         if project and not (location and token_provider):
             raise ConfigError("Vertex AI needs project=, location= and token_provider= together")
-        self._api_key = api_key
-        self._base_url = base_url
         self._api_version = api_version
         self._project = project
         self._location = location or ""
@@ -144,7 +142,7 @@ class GeminiRealtimeModel(RemoteModel):
 
     # ------------------------------------------------------------------ where and as whom
 
-    def _key(self) -> str:
+    def _own_key(self) -> str:
         from voicewire.settings import get_settings
 
         return (self._api_key or get_settings().secret("gemini_api_key") or "").strip()
@@ -162,7 +160,7 @@ class GeminiRealtimeModel(RemoteModel):
         if self._project:
             path = _VERTEX_PATH.format(version=self._api_version or "v1beta1")
             return websocket_url(base_url or _vertex_host(self._location), path, {})
-        is_token = self._key().startswith(_TOKEN_PREFIX)
+        is_token = self._own_key().startswith(_TOKEN_PREFIX)
         version = self._api_version or ("v1alpha" if is_token else "v1beta")
         method = "BidiGenerateContentConstrained" if is_token else "BidiGenerateContent"
         return websocket_url(base_url or GEMINI_BASE_URL, _PATH.format(version=version, method=method), {})
@@ -170,7 +168,7 @@ class GeminiRealtimeModel(RemoteModel):
     async def _headers(self) -> dict[str, str]:
         if (token := await bearer(self._token_provider, None, "")) is not None:
             return token
-        key = self._key()
+        key = self._own_key()
         if not key:
             raise ConfigError(
                 f"{self.name} needs a key: set GEMINI_API_KEY or GOOGLE_API_KEY, or give api_key="

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import Literal
-from urllib.parse import urlsplit
 
 from voicewire.errors import ConfigError
 from voicewire.events.session import SessionConfig
-from voicewire.models.addresses import websocket_url
+from voicewire.models.addresses import openai_url
 from voicewire.models.profiles import Profile, openai_profile, preview_profile
 from voicewire.models.remote import ReceiveLimits
 from voicewire.models.remote_model import RemoteModel
@@ -78,12 +77,12 @@ class OpenAIRealtimeModel(RemoteModel):
             preview_profile(openai_profile(model_name)) if dialect == "beta" else openai_profile(model_name)
         )
         super().__init__(
-            f"openai:{model_name}",
             model_name,
             provider="openai",
-            capabilities=self._profile.capabilities,
+            profile=self._profile,
+            api_key=api_key,
+            base_url=base_url,
             voice=voice,
-            default_voice=self._profile.voice,
             enable_input_audio_transcription=enable_input_audio_transcription,
             config=config,
             options=options,
@@ -91,8 +90,6 @@ class OpenAIRealtimeModel(RemoteModel):
             setup_timeout_s=setup_timeout_s,
         )
         self._dialect: Dialect = dialect
-        self._api_key = api_key
-        self._base_url = base_url
         self._organization = organization
         self._project = project
 
@@ -108,16 +105,10 @@ class OpenAIRealtimeModel(RemoteModel):
         from voicewire.settings import get_settings
 
         base_url = self._base_url or get_settings().openai_base_url or OPENAI_BASE_URL
-        root = "" if urlsplit(base_url.strip()).path.strip("/") else "/v1"
-        return websocket_url(base_url, "/realtime", {"model": self.model_name}, root=root)
+        return openai_url(base_url, self.model_name)
 
     async def _headers(self) -> dict[str, str]:
-        from voicewire.settings import get_settings
-
-        key = self._api_key or get_settings().secret("openai_api_key")
-        if not key:
-            raise ConfigError(f"{self.name} needs a key: set OPENAI_API_KEY, or give api_key=")
-        headers = {"Authorization": f"Bearer {key.strip()}"}
+        headers = {"Authorization": f"Bearer {self._key('openai_api_key')}"}
         if self._organization:
             headers["OpenAI-Organization"] = self._organization
         if self._project:

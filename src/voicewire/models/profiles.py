@@ -185,6 +185,8 @@ class GeminiProfile:
 
     capabilities: Capabilities
     traits: WireTraits
+    voice: str = "Puck"
+    """Used when none is asked for."""
 
 
 _GEMINI = GeminiProfile(

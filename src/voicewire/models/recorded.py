@@ -17,11 +17,25 @@ from voicewire.events.commands import AppendAudio, Command, CommitAudio
 from voicewire.events.model import ModelSessionCreatedEvent, ModelSessionEndedEvent, ModelSessionUpdatedEvent
 from voicewire.events.session import SessionConfig, ToolSpec
 from voicewire.models.input_audio import InputAudio
+from voicewire.models.linked import LinkedModel
 from voicewire.models.model import RealtimeConnection, RealtimeModel
 from voicewire.models.queue_door import RealtimeModelBase
 from voicewire.protocols.openai.client import OpenAIClientCodec
 from voicewire.protocols.openai.server import OpenAIServerCodec
 from voicewire.transport.recorder import CassetteRecorder, CassetteTap
+
+
+def with_cassette(model: RealtimeModel, record: str | Path, *, record_audio: bool = True) -> RealtimeModel:
+    """The model, with all its later sessions in one cassette.
+
+    Args:
+        model: Any model; one behind a wire is changed, any other is wrapped.
+        record: The file.
+        record_audio: Whether audio goes into it, or only its lengths.
+    """
+    if isinstance(model, LinkedModel):
+        return model.set_link(record=record, record_audio=record_audio)
+    return RecordedModel(model, record, record_audio=record_audio)
 
 
 class RecordedModel(RealtimeModelBase):

@@ -32,7 +32,12 @@ from voicewire.events.model import (
     ModelSessionUpdatedEvent,
 )
 from voicewire.events.session import SessionConfig
-from voicewire.models.failures import provider_error, setup_close_error
+from voicewire.models.failures import (
+    provider_error,
+    session_close_error,
+    setup_close_error,
+    tells_of_account,
+)
 from voicewire.models.input_audio import InputAudio
 from voicewire.models.model import Capabilities, RealtimeConnection
 from voicewire.models.opening import check_command
@@ -153,6 +158,8 @@ class RemoteConnection(RealtimeConnection):
         self._has_end_event = False
         self._set_up = anyio.Event()
         self._setup_error: VoicewireError | None = None
+        self._refusal: ModelErrorEvent | None = None
+        """The provider said that the key or the quota is not good any more; an end is near."""
 
     def __repr__(self) -> str:
         state = "ended" if self._is_ended else "ready" if self._is_ready else "opening"
@@ -332,6 +339,8 @@ class RemoteConnection(RealtimeConnection):
             self._set_up.set()
         elif isinstance(event, ModelSessionEndedEvent):
             self._has_end_event = True
+        elif isinstance(event, ModelErrorEvent) and tells_of_account(event):
+            self._refusal = event
 
     def _configure(self, config: SessionConfig) -> None:
         self._config = config
@@ -348,6 +357,9 @@ class RemoteConnection(RealtimeConnection):
             return None
         if info.error is not None:
             return info.error
+        refused = session_close_error(info, self._refusal, provider=self._provider)
+        if refused is not None:
+            return refused
         reason = f": {info.reason}" if info.reason else ""
         message = f"{self._name} ended the session ({info.code}){reason}"
         if not info.is_clean or info.code in _SERVER_TROUBLE_CODES:

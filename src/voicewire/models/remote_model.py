@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -71,16 +71,34 @@ async def bearer(
     return {"Authorization": f"Bearer {found.strip()}"}
 
 
+OR_TOKEN: Final = "api_key=, token_provider= or credential="
+"""What lets into a resource of Azure."""
+
+
+class RemoteProfile(Protocol):
+    """What is known of a model before it is connected."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the model can do."""
+        ...
+
+    @property
+    def voice(self) -> str:
+        """Voice of the reply where nothing else names one."""
+        ...
+
+
 class RemoteModel(LinkedModel):
     """A model behind a WebSocket. Providers differ in address, headers and codec only.
 
     Args:
-        name: Full name, such as ``openai:gpt-realtime``.
         model_name: What the provider calls it.
-        provider: Short name of the provider, for errors.
-        capabilities: What the model can do.
+        provider: Short name of the provider, for the full name and for errors.
+        profile: What is known of the model.
+        api_key: The key; the environment's when None.
+        base_url: Where the provider is; by the environment when None.
         voice: Voice of the reply, whatever the configuration says.
-        default_voice: Voice of the reply where nothing else names one.
         enable_input_audio_transcription: Whether the user's audio is transcribed.
         config: Defaults of every session; transcription comes from the argument when it is None.
         options: How the WebSocket behaves.
@@ -90,13 +108,13 @@ class RemoteModel(LinkedModel):
 
     def __init__(
         self,
-        name: str,
         model_name: str,
         *,
         provider: str,
-        capabilities: Capabilities,
+        profile: RemoteProfile,
+        api_key: str | None,
+        base_url: str | None,
         voice: str,
-        default_voice: str,
         enable_input_audio_transcription: bool,
         config: SessionConfig | None,
         options: WebSocketOptions | None,
@@ -104,9 +122,11 @@ class RemoteModel(LinkedModel):
         setup_timeout_s: float,
     ) -> None:
         super().__init__(model_name, provider=provider, has_options=options is not None)
-        self.name = name
-        self.capabilities = capabilities
+        self.name = f"{provider}:{model_name}"
+        self.capabilities = capabilities = profile.capabilities
         self._provider = provider
+        self._api_key = api_key
+        self._base_url = base_url
         self._options = options or WebSocketOptions()
         self._limits = limits
         self._setup_timeout_s = setup_timeout_s
@@ -117,7 +137,7 @@ class RemoteModel(LinkedModel):
         )
         self._defaults = config or SessionConfig(transcription=transcription)
         if voice or not self._defaults.voice:
-            self._defaults = msgspec.structs.replace(self._defaults, voice=voice or default_voice)
+            self._defaults = msgspec.structs.replace(self._defaults, voice=voice or profile.voice)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model_name!r})"
@@ -136,6 +156,38 @@ class RemoteModel(LinkedModel):
         return self._codec(
             session_config(self._defaults, model=self.model_name, instructions="", tools=None, config=None)
         )
+
+    def _key(self, setting: str, *, or_give: str = "api_key=") -> str:
+        """The key: the argument, or that of the environment.
+
+        Args:
+            setting: Name of the setting; the environment variable is the same in capitals.
+            or_give: What else would do, for the error.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        from voicewire.settings import get_settings
+
+        key = (self._api_key or get_settings().secret(setting) or "").strip()
+        if not key:
+            raise ConfigError(f"{self.name} needs a key: set {setting.upper()}, or give {or_give}")
+        return key
+
+    def _resource(self, endpoint: str | None, variable: str) -> str:
+        """The address of a resource of the user's own.
+
+        Args:
+            endpoint: The environment's.
+            variable: What the environment calls it, for the error.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        base_url = self._base_url or endpoint
+        if not base_url:
+            raise ConfigError(f"{self.name} needs its resource's address: set {variable}, or give base_url=")
+        return base_url
 
     def open(
         self,

@@ -191,7 +191,7 @@ class SessionMemory:
     def _commit(self, command: c.CommitAudio) -> None:
         self.audio.commit(command)
         self._commits.append(self.audio.end_ns)
-        if command.respond:
+        if command.respond and not self.config.is_transcription_only:
             self._ask(c.CreateResponse(), _COMMIT)
 
     def _clear(self, _command: c.ClearAudio) -> None:
@@ -255,7 +255,7 @@ class SessionMemory:
         self.items.add(
             Item(id=event.item_id, role="user", content=(ContentPart(kind="audio", is_transcribed=False),))
         )
-        detection = self.config.turn_detection
+        detection = None if self.config.is_transcription_only else self.config.turn_detection
         if (detection is not None and detection.create_response) or self._request is not None:
             self._ask(self._request or c.CreateResponse(), event.item_id)
         if turn.is_transcribed:

@@ -178,7 +178,8 @@ class SupervisedConnection(SupervisedState):
         request = memory.request_to_repeat()
         lost_ns = memory.begin_again()
         replayed_ns = memory.audio.end_ns - memory.audio.start_ns
-        history = memory.items.told(is_resumed=is_resumed)
+        # A session that only transcribes takes no items: all that it is to hear is audio.
+        history = [] if memory.config.is_transcription_only else memory.items.told(is_resumed=is_resumed)
         sink.told_ids = set(memory.items.ids)
         try:
             await self._tell(connection, sink, [*history, *([request] if request is not None else [])])

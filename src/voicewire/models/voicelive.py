@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from voicewire.errors import ConfigError
 from voicewire.events.session import SessionConfig
 from voicewire.models.addresses import websocket_url
 from voicewire.models.profiles import voicelive_profile
 from voicewire.models.remote import ReceiveLimits
-from voicewire.models.remote_model import RemoteModel, TokenCredential, TokenProvider, bearer
+from voicewire.models.remote_model import OR_TOKEN, RemoteModel, TokenCredential, TokenProvider, bearer
 from voicewire.protocols.codec import ClientCodec
 from voicewire.transport.options import WebSocketOptions
 
@@ -57,20 +56,18 @@ class VoiceLiveRealtimeModel(RemoteModel):
     ) -> None:
         self._profile = voicelive_profile()
         super().__init__(
-            f"voicelive:{model_name}",
             model_name,
             provider="voicelive",
-            capabilities=self._profile.capabilities,
+            profile=self._profile,
+            api_key=api_key,
+            base_url=base_url,
             voice=voice,
-            default_voice=self._profile.voice,
             enable_input_audio_transcription=enable_input_audio_transcription,
             config=config,
             options=options,
             limits=limits,
             setup_timeout_s=setup_timeout_s,
         )
-        self._api_key = api_key
-        self._base_url = base_url
         self._api_version = api_version
         self._token_provider = token_provider
         self._credential = credential
@@ -84,24 +81,10 @@ class VoiceLiveRealtimeModel(RemoteModel):
     def _address(self) -> str:
         from voicewire.settings import get_settings
 
-        base_url = self._base_url or get_settings().azure_voicelive_endpoint
-        if not base_url:
-            raise ConfigError(
-                f"{self.name} needs its resource's address: set AZURE_VOICELIVE_ENDPOINT, or give base_url="
-            )
+        base_url = self._resource(get_settings().azure_voicelive_endpoint, "AZURE_VOICELIVE_ENDPOINT")
         query = {"api-version": self._api_version, "model": self.model_name}
         return websocket_url(base_url, "/realtime", query, root="/voice-live")
 
     async def _headers(self) -> dict[str, str]:
         token = await bearer(self._token_provider, self._credential, ENTRA_SCOPE)
-        if token is not None:
-            return token
-        from voicewire.settings import get_settings
-
-        key = self._api_key or get_settings().secret("azure_voicelive_api_key")
-        if not key:
-            raise ConfigError(
-                f"{self.name} needs a key: set AZURE_VOICELIVE_API_KEY, or give api_key=, token_provider= or "
-                "credential="
-            )
-        return {"api-key": key.strip()}
+        return token or {"api-key": self._key("azure_voicelive_api_key", or_give=OR_TOKEN)}

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
-from voicewire.errors import ConfigError
 from voicewire.events.session import SessionConfig
-from voicewire.models.addresses import websocket_url
+from voicewire.models.addresses import openai_url
 from voicewire.models.profiles import xai_profile
 from voicewire.models.remote import ReceiveLimits
 from voicewire.models.remote_model import RemoteModel
@@ -46,20 +43,18 @@ class XAIRealtimeModel(RemoteModel):
     ) -> None:
         self._profile = xai_profile()
         super().__init__(
-            f"xai:{model_name}",
             model_name,
             provider="xai",
-            capabilities=self._profile.capabilities,
+            profile=self._profile,
+            api_key=api_key,
+            base_url=base_url,
             voice=voice,
-            default_voice=self._profile.voice,
             enable_input_audio_transcription=enable_input_audio_transcription,
             config=config,
             options=options,
             limits=limits,
             setup_timeout_s=setup_timeout_s,
         )
-        self._api_key = api_key
-        self._base_url = base_url
 
     def _codec(self, config: SessionConfig) -> ClientCodec:
         from voicewire.protocols.openai.client import OpenAIClientCodec
@@ -76,13 +71,7 @@ class XAIRealtimeModel(RemoteModel):
         from voicewire.settings import get_settings
 
         base_url = self._base_url or get_settings().xai_base_url or XAI_BASE_URL
-        root = "" if urlsplit(base_url.strip()).path.strip("/") else "/v1"
-        return websocket_url(base_url, "/realtime", {"model": self.model_name}, root=root)
+        return openai_url(base_url, self.model_name)
 
     async def _headers(self) -> dict[str, str]:
-        from voicewire.settings import get_settings
-
-        key = self._api_key or get_settings().secret("xai_api_key")
-        if not key:
-            raise ConfigError(f"{self.name} needs a key: set XAI_API_KEY, or give api_key=")
-        return {"Authorization": f"Bearer {key.strip()}"}
+        return {"Authorization": f"Bearer {self._key('xai_api_key')}"}

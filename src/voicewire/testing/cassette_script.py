@@ -22,6 +22,12 @@ OPTIONAL_KINDS: Final = frozenset({
 """What a client sends, or not, by how fast it plays: neither demanded nor refused."""
 _CONFIGURE: Final = "session.update"
 _CONFIRMED: Final = "session.updated"
+_ID_PATHS: Final = (
+    ("event_id",),
+    ("item", "id"),
+    ("header", "task_id"),
+    ("response", "metadata", "voicewire_request"),  # of ``RTClient``, which knows its response by it
+)
 _AUDIO_KINDS: Final = frozenset({BINARY, "input_audio_buffer.append", "realtimeInput.audio"})
 
 
@@ -217,11 +223,9 @@ def _confirms(entry: Received | Closed) -> bool:
     return isinstance(entry, Received) and facts_of(entry.frame).kind == _CONFIRMED
 
 
-def _ids_in(frame: Mapping[str, Any] | None) -> tuple[str, str, str]:
-    """The ids that a client gives: of the event, of the item in it, of the task."""
-    if frame is None:
-        return "", "", ""
-    return _text_at(frame, "event_id"), _text_at(frame, "item", "id"), _text_at(frame, "header", "task_id")
+def _ids_in(frame: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """The ids that a client gives."""
+    return tuple("" if frame is None else _text_at(frame, *path) for path in _ID_PATHS)
 
 
 def _text_at(frame: Mapping[str, Any], *path: str) -> str:

@@ -41,6 +41,6 @@ async def running(
             # Raised below, as it is: out of the task group it would come as an exception group.
             failure = error
         finally:
-            server.should_exit = True
+            server.stop()
     if failure is not None:
         raise failure

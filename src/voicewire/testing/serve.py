@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from voicewire.gateway.admission import Admission
+    from voicewire.gateway.cassettes import Cassettes
+    from voicewire.gateway.room_plan import RoomPlan
     from voicewire.gateway.settings import GatewaySettings
     from voicewire.gateway.tls import TlsFiles
     from voicewire.models.model import RealtimeModel
@@ -32,6 +34,8 @@ async def serve(
     *,
     settings: GatewaySettings | None = None,
     tls: TlsFiles | None = None,
+    cassettes: Cassettes | None = None,
+    rooms: RoomPlan | None = None,
 ) -> AsyncGenerator[ServedGateway, None]:
     """Runs a gateway while the context is open.
 
@@ -42,6 +46,8 @@ async def serve(
         model: A model's name, such as ``echo`` or ``scripted:FILE``, or a model, or several.
         settings: Limits and keys. The default waits for no response when the context is left.
         tls: Certificate to serve with, such as ``voicewire.gateway.tls.self_signed`` makes.
+        cassettes: Where the wires of clients are recorded; whoever made it opens and closes it.
+        rooms: Which agents are in its rooms; two of the first model by default.
 
     Yields:
         Its addresses.
@@ -60,7 +66,8 @@ async def serve(
     from voicewire.testing.running import running
 
     limits = settings or GatewaySettings(drain_s=0.0, close_grace_s=1.0)
-    app = create_app(create_model(model) if isinstance(model, str) else model, settings=limits)
+    served = create_model(model) if isinstance(model, str) else model
+    app = create_app(served, settings=limits, cassettes=cassettes, rooms=rooms)
     ready = anyio.Event()
     with bind("127.0.0.1", 0, needs_keys=not limits.api_keys) as listener:
         server = GatewayServer(app, listener, on_ready=lambda _: ready.set(), handles_signals=False, tls=tls)

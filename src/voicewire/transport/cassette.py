@@ -135,6 +135,12 @@ class Cassette:
         """The numbers of the connections that were opened, in order."""
         return tuple(dict.fromkeys(entry.connection for entry in self.entries))
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether a connection was opened whose end is not here."""
+        opened = {entry.connection for entry in self.entries if isinstance(entry, Opened)}
+        return bool(opened - {entry.connection for entry in self.entries if isinstance(entry, Closed)})
+
     def of(self, connection: int) -> tuple[Entry, ...]:
         """What happened on one connection."""
         return tuple(entry for entry in self.entries if entry.connection == connection)

@@ -15,8 +15,8 @@ from voicewire.transport.scrub import HIDDEN, is_secret_name, safe_url, scrubbed
 
 _SECRET_KEYS: Final = frozenset({
     "accesskey", "accesstoken", "apikey", "authorization", "authtoken", "bearer", "bearertoken", "clientsecret",
-    "credential", "credentials", "ephemeralkey", "headers", "idtoken", "password", "refreshtoken", "secret",
-    "secretkey", "sessiontoken", "subscriptionkey", "token", "xapikey", "xgoogapikey",
+    "credential", "credentials", "ephemeralkey", "headers", "idtoken", "password", "refreshtoken", "resumetoken",
+    "secret", "secretkey", "sessiontoken", "subscriptionkey", "token", "xapikey", "xgoogapikey",
 })  # fmt: skip
 """Keys of JSON objects, in lower case and without ``-`` and ``_``, under which every string is a secret."""
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
@@ -65,7 +66,7 @@ class CassetteRecorder:
     A thread takes out secrets and writes; the loop only copies frames. Frames wait for it in memory, up to
     ``max_queued_bytes``. Beyond that they are not recorded, and a line says how many: a session never waits for a
     recording. Every batch is flushed, so a program that is killed leaves all but the last moment. A disk that refuses
-    ends the recording, not the session; leaving ``async with`` then says so.
+    ends the recording, not the session; leaving ``async with`` then says so. The file is its owner's alone (mode 0600).
 
     Use it as ``async with recorder`` around the sessions: leaving waits until everything is written. The file is made,
     or replaced, when the first connection is opened, and is one recording for all of them.
@@ -119,12 +120,26 @@ class CassetteRecorder:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._release()
+        failure = await self.written()
+        if exc is None and failure is not None:
+            raise failure
+
+    async def written(self) -> ConfigError | None:
+        """Waits until all of the connections that ended is in the file; does not wait for one that is open.
+
+        Returns:
+            Why the recording is incomplete; None when it is whole.
+        """
         if self._holders:
-            return
+            return None
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(self._writer.join)
-        if exc is None and self._writer.failure is not None:
-            raise self._writer.failure
+            await anyio.to_thread.run_sync(self.join)
+        return self._writer.failure
+
+    def join(self) -> ConfigError | None:
+        """As ``written``, for threads: blocks. To be called when all connections have ended."""
+        self._writer.join()
+        return self._writer.failure
 
     def around(self, connect: Connect, *, url: str = "", secrets: Iterable[str] = ()) -> Connect:
         """A way to connect whose connections are recorded.
@@ -241,7 +256,7 @@ class _Writer:
 
     def _opened(self) -> BinaryIO:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = self._path.open("ab" if self._has_begun else "wb")
+        file = open(self._path, "ab" if self._has_begun else "wb", opener=_private)
         try:
             if not self._has_begun:
                 file.write(header_line(self.header))
@@ -321,6 +336,11 @@ class _Writer:
             f"the cassette {str(self._path)!r} is incomplete: {error.strerror or error}; make room there and "
             "record again"
         )
+
+
+def _private(path: str, flags: int) -> int:
+    """Opens a file that, when it is made, nobody else may read: a cassette is as private as the conversation."""
+    return os.open(path, flags, 0o600)
 
 
 def _entry_of(job: _Job | Entry) -> Entry:
