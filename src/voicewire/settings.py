@@ -6,7 +6,6 @@ command line and the samples, never here.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from voicewire.environment import variable
 from voicewire.errors import ConfigError
 
 
@@ -86,6 +86,21 @@ class Settings(BaseSettings):
         "VOICEWIRE_ALLOWED_ORIGINS", help="origins of web pages that may use the gateway, by comma"
     )
     limits: str | None = _env("VOICEWIRE_LIMITS", help="limits of the gateway, NAME=VALUE by comma")
+    otel: str | None = _env(
+        "VOICEWIRE_OTEL", help="anything but `0`: `voicewire serve` makes OpenTelemetry spans"
+    )
+    debug: str | None = _env("VOICEWIRE_DEBUG", help="anything but `0`: the program shows tracebacks")
+    brain_api_key: SecretStr | None = _env(
+        "VOICEWIRE_BRAIN_API_KEY", help="key of a brain that is an OpenAI-compatible server"
+    )
+    silero_vad_path: str | None = _env(
+        "VOICEWIRE_SILERO_VAD_PATH", help="your own file of the speech detector"
+    )
+    smart_turn_path: str | None = _env(
+        "VOICEWIRE_SMART_TURN_PATH", help="your own file of the end-of-turn hint"
+    )
+    whisper_path: str | None = _env("VOICEWIRE_WHISPER_PATH", help="your own folder of the recogniser")
+    smollm2_path: str | None = _env("VOICEWIRE_SMOLLM2_PATH", help="your own file of the language model")
 
     def secret(self, field: str) -> str | None:
         """The value of a secret, without spaces and line ends around it; None when it is not set.
@@ -132,7 +147,7 @@ def get_settings() -> Settings:
     Raises:
         ConfigError: A variable holds a value of the wrong kind; the message names it.
     """
-    return _read(tuple(os.environ.get(name) for name in _ALL_NAMES))
+    return _read(tuple(variable(name) for name in _ALL_NAMES))
 
 
 @lru_cache(maxsize=1)
@@ -147,12 +162,18 @@ def _read(_environment: tuple[str | None, ...]) -> Settings:
         raise ConfigError(f"wrong environment variable: {problems}") from None
 
 
+def is_set(name: str) -> bool:
+    """Whether the setting that this variable belongs to is set, by whichever of its names."""
+    names = next((choices for choices in setting_names() if name in choices), (name,))
+    return any(variable(choice) for choice in names)
+
+
 def describe() -> tuple[SettingInfo, ...]:
     """The whole table: names, help, and whether each is set. Never a value."""
     rows: list[SettingInfo] = []
     for name, field in Settings.model_fields.items():
         names = _choices(name)
-        set_by = next((choice for choice in names if os.environ.get(choice)), "")
+        set_by = next((choice for choice in names if variable(choice)), "")
         rows.append(
             SettingInfo(
                 names=names,

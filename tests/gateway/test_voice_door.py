@@ -85,6 +85,15 @@ async def test_a_spoken_turn_comes_back_with_the_words_of_both_sides() -> None:
     assert all(final[1].startswith(text) or final[0].startswith(text) for text in partial)
 
 
+async def test_audio_that_looks_like_json_is_audio() -> None:
+    async with caller() as (_, socket):
+        await socket.send(b"{" + b"[" * (2 * RATE_HZ - 2) + b"}")
+        await socket.send(SILENCE)
+        heard = await until_final(socket, "assistant")
+    assert b"[[[[" in heard.audio
+    assert [message for message in heard.said if message.get("type") == "error"] == []
+
+
 async def test_text_is_answered_by_voice() -> None:
     async with caller() as (_, socket):
         await socket.send('{"text": "hello"}')

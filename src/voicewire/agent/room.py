@@ -68,6 +68,8 @@ class ChatRoom:
         answer_timeout_s: How long an agent that has the floor may give no sign before the next one gets it, in seconds;
             its tools have limits of their own.
         record_to: A folder for a WAV of each participant, all on one timeline.
+        tells_playout: Whether an ``AgentPlayoutHeardEvent`` says, ten times a second, how far an agent's speech has
+            been heard.
         clock: Time.
 
     Raises:
@@ -84,6 +86,7 @@ class ChatRoom:
         turn_limit: int = 10,
         answer_timeout_s: float = DEFAULT_ANSWER_TIMEOUT_S,
         record_to: Path | None = None,
+        tells_playout: bool = False,
         clock: Clock | None = None,
     ) -> None:
         if isinstance(floor, str) and floor not in _POLICIES:
@@ -97,7 +100,12 @@ class ChatRoom:
         if len(set(names)) != len(names):
             raise ConfigError(f"agents in a room need names of their own; these are: {names}")
         policy: FloorPolicy = _POLICIES[floor]() if isinstance(floor, str) else floor
-        self._rules = FloorRules(policy=policy, turn_limit=turn_limit, answer_timeout_s=answer_timeout_s)
+        self._rules = FloorRules(
+            policy=policy,
+            turn_limit=turn_limit,
+            answer_timeout_s=answer_timeout_s,
+            tells_playout=tells_playout,
+        )
         self._clock = clock or MonotonicClock()
         self._record_to = record_to
         self._earlier: tuple[RoomTurn, ...] = ()

@@ -23,6 +23,8 @@ _log = logging.getLogger(__name__)
 
 _MUTED_S: Final = 1.0
 """How long somebody who speaks may send nothing, in seconds."""
+_TELL_S: Final = 0.1
+"""How often it is told how far a speech has been heard, in seconds."""
 _WORDS_S: Final = 3.0
 """How long the words of a turn may take where they decide who speaks next, in seconds."""
 
@@ -36,6 +38,8 @@ class FloorRules:
     """Turns of agents in a row."""
     answer_timeout_s: float
     """How long an agent that has the floor may give no sign, in seconds."""
+    tells_playout: bool = False
+    """Whether the front end is told how far each speech has been heard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +234,8 @@ class RoomFloor:
         if speech.is_too_long:
             member.agent.interrupt()
             return False
+        if speech.start_sample < 0 and self._rules.tells_playout and self._tasks is not None:
+            self._tasks.start_soon(self._tell_playout, member, speech)
         start_sample, pcm16 = speech.add(event, self._tracks.now_sample)
         self._tracks.plays(member.name, start_sample, pcm16)
         return True
@@ -271,6 +277,17 @@ class RoomFloor:
             self._asked.remove(member)
         self._finish(member, speech, len(speech.audio) // 2, is_answered=True)
 
+    async def _tell_playout(self, member: Member, speech: Speech) -> None:
+        """Tells how far a speech has been heard, until its end, which ``_finish`` tells."""
+        while member.speech is speech:
+            self._words.played(member, speech, self._heard_samples(speech), is_final=False)
+            await self._sleep_s(_TELL_S)
+
+    def _heard_samples(self, speech: Speech) -> int:
+        if speech.start_sample < 0:
+            return 0
+        return max(0, min(self._tracks.now_sample, speech.end_sample) - speech.start_sample)
+
     async def _watch_person(self, person: Person) -> None:
         """Somebody who sends no more audio, as with a muted microphone, has finished."""
         while person.is_speaking:
@@ -299,9 +316,7 @@ class RoomFloor:
         speech = member.silence()
         if speech is None:
             return
-        heard_samples = max(0, min(self._tracks.now_sample, speech.end_sample) - speech.start_sample)
-        if speech.start_sample < 0:
-            heard_samples = 0
+        heard_samples = self._heard_samples(speech)
         member.cut_id, member.cut_words = speech.response_id, speech.words(heard_samples)
         self._tracks.unplays(member.name, speech.start_sample + heard_samples, speech.end_sample)
         self._finish(member, speech, heard_samples, is_answered=is_answered, is_cut=True)
@@ -311,6 +326,8 @@ class RoomFloor:
     ) -> None:
         audio = bytes(speech.audio[: 2 * heard_samples])
         words = speech.words(heard_samples)
+        if self._rules.tells_playout and speech.item_id:
+            self._words.played(member, speech, heard_samples, is_final=True, is_cut=is_cut)
         self._tracks.sounded(member.name, speech.start_sample, audio)
         turn = Turn(
             speaker=member.name,

@@ -40,6 +40,8 @@ class Speech:
         self.start_sample = -1
         """On the room's timeline; below 0 before it is heard."""
         self.audio = bytearray()
+        self.item_id = ""
+        """The first item that there is something of."""
         self.has_begun = False
         self.has_calls = False
         """Whether the response has called tools, and another one will follow it."""
@@ -79,6 +81,7 @@ class Speech:
         elif self.end_sample < now_sample:
             self.audio += bytes(2 * (now_sample + LEAD_SAMPLES - self.end_sample))
         at = self.end_sample
+        self.item_id = self.item_id or event.item_id
         self.audio += pcm16
         self._stretch.generated = len(self.audio) // 2
         return at, pcm16
@@ -95,6 +98,7 @@ class Speech:
 
     def add_words(self, item_id: str, delta: str) -> None:
         """More of its words."""
+        self.item_id = self.item_id or item_id
         if self._worded not in ("", item_id):
             delta = f" {delta}"
         self._worded = item_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from voicewire.agent.room_tracks import MAX_TURN_SAMPLES, ROOM_RATE_HZ, RoomTracks
+from voicewire.agent.room_tracks import LEAD_SAMPLES, MAX_TURN_SAMPLES, ROOM_RATE_HZ, RoomTracks
 from voicewire.audio.format import AudioFormat, AudioFrame
 from voicewire.audio.mixer import Mixer
 from voicewire.audio.resample import Resampler
@@ -34,6 +34,8 @@ class Person:
     active_ns: int = 0
     """When they last sent audio."""
     next_sample: int = -1
+    heard_until_sample: int = 0
+    """Where what the others hear of them ends."""
     recent: bytearray = field(default_factory=bytearray)
     """What was said last, while it is no turn yet."""
     odd: bytes = b""
@@ -149,8 +151,16 @@ class People:
             person.recent.clear()
         start = max(0, start)
         self._turn.append((person, start, audio))
-        self._tracks.plays(person.name, start, audio)
+        self._play(person, audio[2 * max(0, onset - start) :])
         self._tracks.sounded(person.name, start, audio, quiet_samples=max(0, onset - start))
+
+    def _play(self, person: Person, audio: bytes) -> None:
+        """The others hear it a little later than it was said, so that what comes unevenly is heard whole."""
+        now_sample = self._tracks.now_sample
+        if person.heard_until_sample < now_sample:
+            person.heard_until_sample = now_sample + LEAD_SAMPLES
+        self._tracks.plays(person.name, person.heard_until_sample, audio)
+        person.heard_until_sample += len(audio) // 2
 
     def end_turn(self) -> tuple[str, int, bytes]:
         """What was said since the last turn: by whom, from where on the timeline, and mixed where several spoke."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from voicewire.agent.room_member import Member
+from voicewire.agent.room_member import Member, Speech
 from voicewire.agent.room_people import People, Person
 from voicewire.agent.room_tracks import ROOM_RATE_HZ
 from voicewire.agent.room_turns import Turn
@@ -124,6 +124,24 @@ class RoomWords:
                 error_type="timeout",
                 code="no_answer",
                 message=f"the agent had the floor and gave no sign for {waited_s:g} s; it goes to the next one",
+            )
+        )
+
+    def played(
+        self, member: Member, speech: Speech, heard_samples: int, *, is_final: bool, is_cut: bool = False
+    ) -> None:
+        """How far what an agent says has been heard."""
+        self._emit(
+            s.AgentPlayoutHeardEvent(
+                agent_id=member.agent.id,
+                agent_name=member.name,
+                item_id=speech.item_id,
+                heard_samples=heard_samples,
+                generated_samples=len(speech.audio) // 2,
+                rate=ROOM_RATE_HZ,
+                heard_text=speech.words(heard_samples),
+                is_final=is_final,
+                is_cut=is_cut,
             )
         )
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 EXIT_FAILURE: Final = 1
 EXIT_USAGE: Final = 2
-DEBUG_VARIABLE: Final = "VOICEWIRE_DEBUG"
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,7 +47,9 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
 
 def is_debugging() -> bool:
     """Whether the user asked for tracebacks."""
-    return os.environ.get(DEBUG_VARIABLE, "") not in ("", "0")
+    from voicewire.environment import variable
+
+    return variable("VOICEWIRE_DEBUG") not in (None, "0")
 
 
 def report(error: VoicewireError) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
@@ -25,12 +24,13 @@ def models() -> None:
 def providers() -> None:
     """List the providers and whether their keys are set (never their values)."""
     from voicewire.models.registry import model_entries
+    from voicewire.settings import is_set
 
     rows: list[tuple[str, ...]] = []
     for entry in model_entries():
         state = "no key needed"
         if entry.needs:
-            state = "set" if os.environ.get(entry.needs) else "not set"
+            state = "set" if is_set(entry.needs) else "not set"
         rows.append((entry.prefix, entry.needs or "-", state))
     _print_table(("provider", "key", "state"), rows)
     console().print("Keys are read from the environment, or from a .env file in the working folder.")
@@ -70,4 +70,6 @@ def _print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
 def _need(variable: str) -> str:
     if not variable:
         return "nothing"
-    return f"{variable} ({'set' if os.environ.get(variable) else 'not set'})"
+    from voicewire.settings import is_set
+
+    return f"{variable} ({'set' if is_set(variable) else 'not set'})"

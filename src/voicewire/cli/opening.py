@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from voicewire.cli.common import console
+import typer
+
+from voicewire.cli.common import console, error_console
 from voicewire.errors import ConfigError, UnsupportedError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from voicewire.models.model import RealtimeModel
+
+
+Record = Annotated[
+    Path | None, typer.Option(help="A file for the wire frames of both sides; see `voicewire replay`.")
+]
+RecordAudio = Annotated[
+    bool, typer.Option("--record-audio/--no-record-audio", help="Whether audio stays in that file.")
+]
+
+
+def name_cassette(record: Path | None) -> None:
+    """Says where the cassette is; on standard error, where it is in nobody's way."""
+    if record is not None:
+        error_console().print(f"Recorded to {record}; see it with: voicewire replay {record}", soft_wrap=True)
 
 
 def make_model(
@@ -74,7 +89,7 @@ def _voices_of(model: RealtimeModel) -> tuple[str, ...]:
 
 def _show_notice_once() -> None:
     from voicewire.engine.brain.base import DEMO_NOTICE
-    from voicewire.engine.weights import default_home
+    from voicewire.environment import default_home
 
     marker = default_home() / "notice-shown"
     if marker.exists():

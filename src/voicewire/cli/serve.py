@@ -18,12 +18,24 @@ from voicewire.cli.serving import (
     Limit,
     Models,
     Port,
+    RoomAgents,
     TlsSelfSigned,
     gateway_settings,
     given_keys,
+    room_plan,
     warm_up,
 )
-from voicewire.cli.watching import DrainS, Otel, Record, RecordDays, RecordMaxGb, watchers
+from voicewire.cli.watching import (
+    CassetteAudio,
+    CassetteFolder,
+    DrainS,
+    Otel,
+    Record,
+    RecordDays,
+    RecordMaxGb,
+    keepers,
+    watchers,
+)
 from voicewire.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,12 +61,15 @@ def serve(
         Style, typer.Option("--log-format", help="How the log is written to standard error.")
     ] = Style.text,
     record: Record = None,
+    cassettes: CassetteFolder = None,
+    cassette_audio: CassetteAudio = True,
     record_days: RecordDays = None,
     record_max_gb: RecordMaxGb = None,
     drain_s: DrainS = None,
     otel: Otel = False,
     tls_self_signed: TlsSelfSigned = None,
     brain: Brain = None,
+    room_agent: RoomAgents = None,
 ) -> None:
     """Serve models on the protocols of OpenAI and Gemini."""
     from voicewire.cli.opening import make_model
@@ -73,7 +88,9 @@ def serve(
     tls = self_signed(tls_self_signed, host) if tls_self_signed else None
     limits = [*(limit or ()), *([] if drain_s is None else [f"drain_s={drain_s}"])]
     settings = gateway_settings(given_keys(api_keys), limits=limits, origins=allow_origin or ())
-    observers, recordings = watchers(record, record_days, record_max_gb, is_traced=otel)
+    recordings, tapes = keepers(
+        record, cassettes, keeps_audio=cassette_audio, days=record_days, max_gb=record_max_gb
+    )
     with log_to(sys.stderr, log_format.value):
         serve_models(
             models,
@@ -82,8 +99,10 @@ def serve(
             settings=settings,
             on_ready=lambda url: _announce(url, models, None if tls is None else tls.certificate),
             tls=tls,
-            observers=observers,
+            observers=watchers(is_traced=otel),
             recordings=recordings,
+            cassettes=tapes,
+            rooms=room_plan(room_agent or ()),
             warm_up=lambda: warm_up(models),
         )
 

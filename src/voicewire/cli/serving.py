@@ -12,6 +12,7 @@ import typer
 from voicewire.errors import ConfigError
 
 if TYPE_CHECKING:
+    from voicewire.gateway.room_plan import RoomPlan
     from voicewire.gateway.settings import GatewaySettings
     from voicewire.models.model import RealtimeModel
 
@@ -38,6 +39,10 @@ TlsSelfSigned = Annotated[
     str | None,
     typer.Option(help="Serve over TLS, with a certificate that is made and kept in this folder."),
 ]
+RoomAgents = Annotated[
+    list[str] | None,
+    typer.Option("--room-agent", help="NAME=INSTRUCTIONS of an agent that is in every room; several times."),
+]
 Brain = Annotated[str | None, typer.Option(help="Brain of the local model: a GGUF file, or BASE_URL#MODEL.")]
 
 
@@ -62,6 +67,20 @@ def warm_up(models: Sequence[RealtimeModel]) -> list[Future[None]]:
     from voicewire.engine.local import LocalRealtimeModel
 
     return [model.preload() for model in models if isinstance(model, LocalRealtimeModel)]
+
+
+def room_plan(agents: Sequence[str]) -> RoomPlan | None:
+    """The rooms with these agents; None for the gateway's own.
+
+    Args:
+        agents: Of the form ``NAME=INSTRUCTIONS``.
+
+    Raises:
+        ConfigError: One has no name, or two have the same.
+    """
+    from voicewire.gateway.room_plan import RoomAgent, RoomPlan
+
+    return RoomPlan(agents=tuple(RoomAgent.parsed(text) for text in agents)) if agents else None
 
 
 def gateway_settings(

@@ -23,7 +23,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import os
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -42,6 +41,7 @@ from voicewire.engine.catalogue import (
     WeightFile,
     WeightSet,
 )
+from voicewire.environment import default_home, variable
 from voicewire.errors import ConfigError, ModelLoadError
 
 __all__ = [
@@ -155,20 +155,6 @@ class FetchProgress:
 ProgressCallback = Callable[[FetchProgress], None]
 
 
-def default_home(environ: Mapping[str, str] | None = None) -> Path:
-    """The folder for everything that Voicewire keeps: ``$VOICEWIRE_HOME``, else the user's cache folder."""
-    environ = os.environ if environ is None else environ
-    if home := environ.get("VOICEWIRE_HOME"):
-        return Path(home).expanduser()
-    if sys.platform == "win32":
-        base = environ.get("LOCALAPPDATA") or "~/AppData/Local"
-    elif sys.platform == "darwin":
-        base = "~/Library/Caches"
-    else:
-        base = environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "voicewire"
-
-
 def sha256_of(path: Path) -> str:
     """The sha256 of a file, in hex."""
     digest = hashlib.sha256()
@@ -231,8 +217,7 @@ class WeightStore:
         weights = self.named(name)
         if path is not None:
             return _own_path(weights, Path(path), "the given path")
-        environ = os.environ if self._environ is None else self._environ
-        if value := environ.get(weights.environment_name):
+        if value := variable(weights.environment_name, self._environ):
             return _own_path(weights, Path(value).expanduser(), weights.environment_name)
         folder = self.folder(weights)
         results = self._quick_check(weights)

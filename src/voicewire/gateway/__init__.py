@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from voicewire.gateway.app import create_app
     from voicewire.gateway.auth import read_api_keys
+    from voicewire.gateway.room_plan import RoomAgent, RoomPlan
     from voicewire.gateway.server import serve
     from voicewire.gateway.settings import GatewaySettings
 
-__all__ = ["GatewaySettings", "create_app", "read_api_keys", "serve"]
+__all__ = ["GatewaySettings", "RoomAgent", "RoomPlan", "create_app", "read_api_keys", "serve"]
 
 _HOMES = {
     "GatewaySettings": "settings",
+    "RoomAgent": "room_plan",
+    "RoomPlan": "room_plan",
     "create_app": "app",
     "read_api_keys": "auth",
     "serve": "server",

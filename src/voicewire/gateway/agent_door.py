@@ -25,7 +25,7 @@ from voicewire.gateway.doors import SUBPROTOCOL, Door, House, refuse
 from voicewire.gateway.line import NORMAL, POLICY, SessionEnd
 from voicewire.gateway.observe import SessionFacts, consent_in
 from voicewire.gateway.resume import REFUSED, Bond, ResumableSession, ResumeRequest
-from voicewire.gateway.socket import ClientGone, ClientSocket, Scope
+from voicewire.gateway.socket import ClientGone, ClientSocket, Scope, Tape
 from voicewire.models.model import RealtimeModel
 from voicewire.protocols.codec import Frame
 
@@ -43,25 +43,36 @@ class AgentDoor(Door):
 
     async def serve(self, socket: ClientSocket, scope: Scope) -> None:
         """Serves one front end."""
-        ids: dict[str, str] = scope.get("path_params", {})
-        for name in ("user_id", "session_id"):
-            if _ID.fullmatch(ids.get(name, "")) is None:
-                message = f"{name} must be 1 to 64 letters, digits, '_', '-' or '.', and not only dots"
-                await refuse(socket, 400, "invalid_id", message)
-                return
+        ids = await ids_in(socket, scope, ("user_id", "session_id"))
+        if ids is None:
+            return
         socket.visit.user_id, socket.visit.session_id = ids["user_id"], ids["session_id"]
         most = self.house.settings.max_sessions_per_user
         with self.house.admission.share_of(f"user {ids['user_id']}", most):
-            await self._talk(socket, scope, ids)
+            if await accepted(socket, scope):
+                await FrontEnd(self.house, socket, ids["session_id"], ids["user_id"]).run()
 
-    async def _talk(self, socket: ClientSocket, scope: Scope, ids: dict[str, str]) -> None:
-        offered: Sequence[str] = scope.get("subprotocols", [])
-        try:
-            # A browser that offers subprotocols (its key travels in one) wants one of them chosen.
-            await socket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
-        except ClientGone:
-            return
-        await FrontEnd(self.house, socket, ids["session_id"], ids["user_id"]).run()
+
+async def ids_in(socket: ClientSocket, scope: Scope, names: Sequence[str]) -> dict[str, str] | None:
+    """The ids in the address; None when one of them is none, and then the handshake was refused."""
+    ids: dict[str, str] = scope.get("path_params", {})
+    for name in names:
+        if _ID.fullmatch(ids.get(name, "")) is None:
+            message = f"{name} must be 1 to 64 letters, digits, '_', '-' or '.', and not only dots"
+            await refuse(socket, 400, "invalid_id", message)
+            return None
+    return ids
+
+
+async def accepted(socket: ClientSocket, scope: Scope) -> bool:
+    """Completes the handshake with a front end; False when it is gone."""
+    offered: Sequence[str] = scope.get("subprotocols", [])
+    try:
+        # A browser that offers subprotocols (its key travels in one) wants one of them chosen.
+        await socket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+    except ClientGone:
+        return False
+    return True
 
 
 class FrontEnd(AgentLink):
@@ -80,6 +91,7 @@ class FrontEnd(AgentLink):
         super().__init__(house, socket)
         self._session_id = session_id
         self._user_id = user_id
+        self._tape = socket.tape or Tape()
         self._model: RealtimeModel | None = None
         self._speaks_tutorial = False
         self._session: ResumableSession | None = None
@@ -125,8 +137,7 @@ class FrontEnd(AgentLink):
         if agent is None:
             raise LocalProtocolError("there is no session; send client_session_create first")
         if isinstance(event, ClientAudioAppendEvent):
-            width = 2 if event.format.type in ("audio/pcm", "audio/l16") else 1
-            self.line.heard_audio(len(event.audio) * 3 / 4 / width / max(1, event.format.rate))
+            self.heard_audio(event)
         await agent.handle_input(event)
 
     def frames_of(self, event: EventBase) -> Iterable[Frame]:
@@ -159,6 +170,8 @@ class FrontEnd(AgentLink):
             _LOG.warning("resume refused", extra={"user_id": self._user_id, "session_id": self._session_id})
             self.refuse("resume_refused", REFUSED)
             return
+        if session.refuses_recording:
+            self._tape.refuse()
         self._free = anyio.Event()
         self._in_use.set()
         self._session, self.agent, self._model = session, session.agent, session.model
@@ -176,6 +189,8 @@ class FrontEnd(AgentLink):
         tasks: anyio.abc.TaskGroup,
         wants_recording: bool | None,
     ) -> None:
+        if wants_recording is False:
+            self._tape.refuse()
         model = self._served(request)
         self.visit.model = model.name
         facts = SessionFacts(
@@ -189,6 +204,7 @@ class FrontEnd(AgentLink):
         session: ResumableSession | None = None
         if going_on.wants_token and self.house.settings.resume_grace_s:
             session = ResumableSession(self._bond, self.house.resumable, self, self.line.meter)
+            session.refuses_recording = wants_recording is False
         agent = RealtimeAgent(
             request.agent_name or DEFAULT_NAME,
             request.instructions_after(default or DEFAULT_INSTRUCTIONS),

@@ -16,6 +16,7 @@ from voicewire.agent.agent import RealtimeAgent
 from voicewire.agent.failures import AgentFailure, failure_of
 from voicewire.errors import InvalidEventError
 from voicewire.events.base import EventBase
+from voicewire.events.client import ClientAudioAppendEvent
 from voicewire.events.server import AgentResponseCreatedEvent, AgentResponseDoneEvent
 from voicewire.events.session import SessionConfig, Transcription, TurnDetection
 from voicewire.gateway.bound_session import bound_config
@@ -38,6 +39,9 @@ class AgentLink(ABC):
         house: What all doors share.
         socket: An accepted WebSocket.
     """
+
+    binary_is_audio = False
+    """Whether binary messages are never JSON."""
 
     def __init__(self, house: House, socket: ClientSocket) -> None:
         self.house = house
@@ -100,6 +104,11 @@ class AgentLink(ABC):
             self.line.response_ended(item.response_id)
         self.line.put(self.frames_of(item))
 
+    def heard_audio(self, event: ClientAudioAppendEvent) -> None:
+        """Counts the client's audio."""
+        width = 2 if event.format.type in ("audio/pcm", "audio/l16") else 1
+        self.line.heard_audio(len(event.audio) * 3 / 4 / width / max(1, event.format.rate))
+
     # ------------------------------------------------------------------ the wire
 
     @abstractmethod
@@ -127,7 +136,7 @@ class AgentLink(ABC):
 
     async def _handle(self, tasks: anyio.abc.TaskGroup) -> None:
         while True:
-            frame = await self.line.receive(self.refuse)
+            frame = await self.line.receive(self.refuse, binary_is_audio=self.binary_is_audio)
             try:
                 await self.take(frame, tasks)
             except Exception as error:  # the boundary to the client: whatever it sends harms nobody else

@@ -17,6 +17,7 @@ from voicewire.gateway.admission import Admission
 from voicewire.gateway.agent_door import AgentDoor
 from voicewire.gateway.auth import KeyRing
 from voicewire.gateway.azure_speech_doors import azure_speech_doors
+from voicewire.gateway.cassettes import Cassettes
 from voicewire.gateway.client_secrets import SecretMint
 from voicewire.gateway.dashscope_door import DASHSCOPE_PATHS, DashScopeDoor
 from voicewire.gateway.dialects import PREVIEW_PATH, VOICE_LIVE_PATH
@@ -27,6 +28,8 @@ from voicewire.gateway.observe import GatewayObserver, ObserverTeam, Traffic
 from voicewire.gateway.origins import ANY, OriginRule
 from voicewire.gateway.pages import add_page
 from voicewire.gateway.recordings import Recordings
+from voicewire.gateway.room_door import ROOM_PATH, RoomDoor
+from voicewire.gateway.room_plan import RoomPlan
 from voicewire.gateway.secret_door import SECRETS_PATH, secret_page
 from voicewire.gateway.settings import GatewaySettings
 from voicewire.gateway.speech_doors import TASK_PATHS, DashScopeTaskDoor
@@ -42,6 +45,8 @@ def create_app(
     settings: GatewaySettings | None = None,
     observers: Iterable[GatewayObserver] = (),
     recordings: Recordings | None = None,
+    cassettes: Cassettes | None = None,
+    rooms: RoomPlan | None = None,
 ) -> FastAPI:
     """Makes the gateway's application; nothing is acquired before the first session.
 
@@ -50,6 +55,8 @@ def create_app(
         settings: Limits and keys; the defaults let clients on this machine in.
         observers: Told of what happens, besides the metrics: traces, or your own.
         recordings: Where sessions are recorded; whoever made it opens and closes it.
+        cassettes: Where the wires of clients are recorded; whoever made it opens and closes it.
+        rooms: Which agents are in the rooms; two of the first model by default.
 
     Returns:
         An application to run under uvicorn or to mount in another one. ``app.state.admission`` counts the
@@ -68,27 +75,37 @@ def create_app(
     metrics = GatewayMetrics(admission, traffic)
     told = (metrics, *observers) if recordings is None else (metrics, recordings, *observers)
     observer = ObserverTeam(told, traffic)
-    house = House(served, limits, keys, admission, observer, _lock(limits, keys))
+    house = House(
+        served,
+        limits,
+        keys,
+        admission,
+        observer,
+        _lock(limits, keys),
+        cassettes=cassettes,
+        room_plan=rooms or RoomPlan(),
+    )
     app = FastAPI(
         title="Voicewire gateway", version=__version__, docs_url=None, redoc_url=None, openapi_url=None
     )
     app.state.admission = house.admission
     app.state.settings = limits
     app.state.observer = house.observer
-    if limits.allowed_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=limits.allowed_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["*"],
-        )
+    _let_in(app, limits.allowed_origins)
     app.router.default = NoDoor(app.router.default)
     _add_pages(app, house)
     add_page(app, house)
     app.add_api_route(SECRETS_PATH, secret_page(house), methods=["POST"], response_model=None)
-    add_watch_pages(app, house, metrics, recordings)
+    add_watch_pages(app, house, metrics, [keeper for keeper in (recordings, cassettes) if keeper is not None])
     _add_doors(app, house)
     return app
+
+
+def _let_in(app: FastAPI, origins: tuple[str, ...]) -> None:
+    if origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"]
+        )
 
 
 def _add_doors(app: FastAPI, house: House) -> None:
@@ -103,6 +120,7 @@ def _add_doors(app: FastAPI, house: House) -> None:
         **dict.fromkeys(TASK_PATHS, DashScopeTaskDoor(house)),
         **azure_speech_doors(app, house),
         "/ws/{user_id}/{session_id}": AgentDoor(house),
+        ROOM_PATH: RoomDoor(house),
         "/voice": VoiceDoor(house),
     }
     for path, door in doors.items():

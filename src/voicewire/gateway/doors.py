@@ -16,9 +16,11 @@ from voicewire.events.session import SessionConfig, Transcription
 from voicewire.gateway.admission import Admission
 from voicewire.gateway.auth import KeyRing
 from voicewire.gateway.bound_session import bound_config
+from voicewire.gateway.cassettes import Cassettes
 from voicewire.gateway.dialects import in_dialect, query_of, subprotocol_of
 from voicewire.gateway.observe import GatewayObserver, SessionFacts
 from voicewire.gateway.resume import ResumeTable
+from voicewire.gateway.room_plan import RoomPlan
 from voicewire.gateway.session import GatewaySession
 from voicewire.gateway.settings import GatewaySettings
 from voicewire.gateway.socket import ClientGone, ClientSocket, Receive, Scope, Send
@@ -46,6 +48,10 @@ class House:
     """Decides who may pass."""
     resumable: ResumeTable = field(default_factory=ResumeTable)
     """Sessions of the agent door that can be resumed."""
+    room_plan: RoomPlan = field(default_factory=RoomPlan)
+    """What the rooms are like."""
+    cassettes: Cassettes | None = None
+    """Where the clients' wires are recorded, if they are."""
 
     def model_named(self, name: str) -> RealtimeModel:
         """The served model of this name; the first one for any other name."""
@@ -89,9 +95,13 @@ class Door(ABC):
         """Serves one connection, from handshake to close."""
         socket = ClientSocket(scope, receive, send)
         socket.visit.door = self.name
+        if self.house.cassettes is not None:
+            socket.tape = self.house.cassettes.tape(scope, socket.visit)
         try:
             await self._admit(socket, scope)
         finally:
+            if socket.tape is not None:
+                socket.tape.end()
             socket.visit.log()
 
     async def _admit(self, socket: ClientSocket, scope: Scope) -> None:
@@ -119,6 +129,7 @@ class Door(ABC):
         bound = socket.visit.session or {}
         model = self.house.model_named(str(bound.get("model") or name))
         socket.visit.model = model.name
+        socket.visit.asked_model = name or model.name
         return model
 
     @abstractmethod
@@ -137,10 +148,6 @@ class OpenAIDoor(Door):
         bound = socket.visit.session
         name = str((bound or {}).get("model") or query.get("model") or query.get("deployment", ""))
         model = self.model_for(socket, name)
-        try:
-            await socket.accept(subprotocol_of(scope))
-        except ClientGone:
-            return
         is_transcription = query.get("intent") == "transcription"
         config = SessionConfig(
             model=name or model.name,
@@ -151,8 +158,12 @@ class OpenAIDoor(Door):
             config = bound_config(bound, config.model)
         house = self.house
         codec = in_dialect(_openai_codec(config.model, house.settings), scope, model)
-        session = GatewaySession(socket, codec, house.settings, house.admission, observer=house.observer)
         socket.visit.session_id = codec.session_id
+        try:
+            await socket.accept(subprotocol_of(scope))
+        except ClientGone:
+            return
+        session = GatewaySession(socket, codec, house.settings, house.admission, observer=house.observer)
         facts = SessionFacts(door=self.name, model=model.name, session_id=codec.session_id)
         await session.run(house.watched(model, facts, lambda: session.told), config)
 

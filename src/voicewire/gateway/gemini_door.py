@@ -46,6 +46,7 @@ class GeminiDoor(Door):
 
     async def serve(self, socket: ClientSocket, scope: Scope) -> None:
         """Serves one client of this wire."""
+        socket.visit.session_id = session_id = new_session_id()
         try:
             await socket.accept(None)
             setup = await self._first(socket)
@@ -64,7 +65,7 @@ class GeminiDoor(Door):
             config = msgspec.structs.replace(config, extra={})
         house = self.house
         session = GatewaySession(socket, codec, house.settings, house.admission, observer=house.observer)
-        facts = SessionFacts(door=self.name, model=model.name, session_id=new_session_id())
+        facts = SessionFacts(door=self.name, model=model.name, session_id=session_id)
         await session.run(house.watched(model, facts, lambda: session.told), config)
 
     async def _first(self, socket: ClientSocket) -> ClientSetup | None:

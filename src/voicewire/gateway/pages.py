@@ -18,6 +18,7 @@ from fastapi.responses import JSONResponse, Response
 from voicewire._version import __version__
 from voicewire.gateway.auth import is_from_this_machine
 from voicewire.gateway.doors import House
+from voicewire.gateway.room_plan import RoomPlan
 from voicewire.models.model import Capabilities, RealtimeModel
 
 _TYPES: Final = {
@@ -29,6 +30,8 @@ _TYPES: Final = {
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 _PAGE_RATES_HZ: Final = (24000, 16000)
 """Rates that the page's microphone gives; any other model is sent the first, and the gateway resamples."""
+
+ROOM_PAGE: Final = "/room"
 
 _HEADERS: Final = {
     "cache-control": "no-cache",
@@ -54,9 +57,13 @@ def page_files() -> dict[str, PageFile]:
     return dict(_files_in(Path(__file__).with_name("web"), ""))
 
 
-def page_config(models: tuple[RealtimeModel, ...]) -> dict[str, object]:
-    """What the page is told of this gateway: its models and what can be chosen for each."""
-    return {"version": __version__, "models": [_model(model.name, model.capabilities) for model in models]}
+def page_config(models: tuple[RealtimeModel, ...], rooms: RoomPlan) -> dict[str, object]:
+    """What the page is told of this gateway: its models, what can be chosen for each, and who is in its rooms."""
+    return {
+        "version": __version__,
+        "models": [_model(model.name, model.capabilities) for model in models],
+        "room_agents": [agent.name for agent in rooms.agents],
+    }
 
 
 def content_security_policy(host: str) -> str:
@@ -85,7 +92,7 @@ def content_security_policy(host: str) -> str:
 
 
 def add_page(app: FastAPI, house: House) -> None:
-    """Serves the page at ``/`` and its files under ``/page/``."""
+    """Serves the page at ``/``, its view of rooms at ``/room``, and their files under ``/page/``."""
     known = page_files()
 
     def headers(request: Request) -> dict[str, str]:
@@ -107,6 +114,9 @@ def add_page(app: FastAPI, house: House) -> None:
     async def index(request: Request) -> Response:
         return answer(request, "index.html")
 
+    async def room(request: Request) -> Response:
+        return answer(request, "room.html")
+
     async def page_file(request: Request, name: str) -> Response:
         return answer(request, name)
 
@@ -115,10 +125,11 @@ def add_page(app: FastAPI, house: House) -> None:
         if refused := house.refusal(request.scope):
             status, code, message = refused
             return JSONResponse({"error": {"code": code, "message": message}}, status, named)
-        return JSONResponse(page_config(house.models), 200, named)
+        return JSONResponse(page_config(house.models, house.room_plan), 200, named)
 
     methods = ["GET", "HEAD"]
     app.add_api_route("/", index, methods=methods, response_model=None)
+    app.add_api_route(ROOM_PAGE, room, methods=methods, response_model=None)
     app.add_api_route("/page/config.json", config, methods=methods, response_model=None)
     app.add_api_route("/page/{name:path}", page_file, methods=methods, response_model=None)
 

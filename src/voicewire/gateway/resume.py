@@ -157,6 +157,8 @@ class ResumableSession:
         """Whom the agent talks with, by the name under which it is served."""
         self.connection: Connection | None = connection
         """None while it waits for its client."""
+        self.refuses_recording = False
+        """Whether no connection of it may be recorded."""
         self._table = table
         self._clock = clock or MonotonicClock()
         self._waiter = TaskOwner("resumable session")

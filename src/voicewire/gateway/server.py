@@ -22,9 +22,11 @@ from voicewire.errors import ConfigError, VoicewireError
 from voicewire.gateway.admission import Admission
 from voicewire.gateway.app import create_app
 from voicewire.gateway.auth import is_loopback
+from voicewire.gateway.cassettes import Cassettes
 from voicewire.gateway.handshakes import TimedHttpProtocol
 from voicewire.gateway.observe import GatewayObserver
 from voicewire.gateway.recordings import Recordings
+from voicewire.gateway.room_plan import RoomPlan
 from voicewire.gateway.settings import GatewaySettings
 from voicewire.gateway.tls import TlsFiles
 from voicewire.gateway.transport import AbortableWebSocketProtocol
@@ -85,6 +87,7 @@ class GatewayServer(uvicorn.Server):
         self._warm_up = warm_up
         self._loading: list[Future[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._ticking: anyio.CancelScope | None = None
         self._draining: anyio.CancelScope | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -102,9 +105,16 @@ class GatewayServer(uvicorn.Server):
     async def main_loop(self) -> None:
         """Runs until it is told to stop; notes when all is loaded."""
         async with anyio.create_task_group() as tasks:
+            self._ticking = tasks.cancel_scope
             tasks.start_soon(self._wait_until_warm)
             await super().main_loop()
             tasks.cancel_scope.cancel()
+
+    def stop(self) -> None:
+        """Stops at once, from within its event loop; ``should_exit`` is looked at ten times a second."""
+        self.should_exit = True
+        if self._ticking is not None:
+            self._ticking.cancel()
 
     async def _wait_until_warm(self) -> None:
         admission: Admission = self._app.state.admission
@@ -174,6 +184,8 @@ def serve(
     tls: TlsFiles | None = None,
     observers: Iterable[GatewayObserver] = (),
     recordings: Recordings | None = None,
+    cassettes: Cassettes | None = None,
+    rooms: RoomPlan | None = None,
     warm_up: Callable[[], Iterable[Future[None]]] = tuple,
 ) -> None:
     """Serves until SIGTERM or SIGINT, drains, and returns.
@@ -187,14 +199,27 @@ def serve(
         tls: Certificate to serve with.
         observers: Told of what happens, besides the metrics.
         recordings: Where sessions are recorded; opened and closed here.
+        cassettes: Where the wires of clients are recorded; opened and closed here.
+        rooms: Which agents are in the rooms; two of the first model by default.
         warm_up: Starts to load models, in threads of their own; ``/readyz`` waits for what it returns.
 
     Raises:
         ConfigError: The host is not this machine's own and there are no keys; the port is in use.
     """
     limits = settings or GatewaySettings()
-    app = create_app(models, settings=limits, observers=observers, recordings=recordings)
-    with bind(host, port, needs_keys=not limits.api_keys) as listener, recordings or nullcontext():
+    app = create_app(
+        models,
+        settings=limits,
+        observers=observers,
+        recordings=recordings,
+        cassettes=cassettes,
+        rooms=rooms,
+    )
+    with (
+        bind(host, port, needs_keys=not limits.api_keys) as listener,
+        recordings or nullcontext(),
+        cassettes or nullcontext(),
+    ):
         server = GatewayServer(app, listener, on_ready=on_ready, tls=tls, warm_up=warm_up)
         server.run(sockets=[listener])
 

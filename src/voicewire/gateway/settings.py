@@ -22,12 +22,15 @@ class GatewaySettings(BaseModel):
     """Bytes that may wait for a client: two minutes of speech. One that falls back further is cut off."""
     receive_budget_bytes: int = Field(default=4 * _MIB, ge=64 * 1024)
     """Bytes of a client that may wait for a slow model: a minute of speech. Then nothing more is read."""
+    stall_timeout_s: float = Field(default=30.0, gt=0)
+    """How long a client may read nothing while a voice waits for room in its send budget; then it is cut off.
+    Speech doors only: what a text is to be said as can wait, a conversation cannot."""
     drain_s: float = Field(default=10.0, ge=0)
     """How long responses under way may go on when the server is told to stop."""
     close_grace_s: float = Field(default=2.0, gt=0)
     """How long a client may take to accept its last frames and the close."""
     create_timeout_s: float = Field(default=60.0, gt=0)
-    """How long a client of the agent door may stay connected without a session."""
+    """How long a client of the agent door may stay connected without a session, or outside of its room."""
     signing_key: SecretStr | None = None
     """Signs client secrets, so that several processes accept each other's; without one, each signs its own."""
     allowed_origins: tuple[str, ...] = ()
@@ -35,7 +38,7 @@ class GatewaySettings(BaseModel):
     max_sessions_per_key: int = Field(default=0, ge=0)
     """Sessions at a time with one key, those of its client secrets included; 0 for any number."""
     max_sessions_per_user: int = Field(default=0, ge=0)
-    """Sessions at a time of one ``user_id`` of the agent door; 0 for any number."""
+    """Sessions at a time of one ``user_id`` of the agent door and of rooms; 0 for any number."""
     handshake_timeout_s: float = Field(default=10.0, gt=0)
     """How long a client may take to send a request, from its connection to the last byte; then it is cut."""
     max_session_s: float = Field(default=3600.0, ge=0)
@@ -62,7 +65,7 @@ class GatewaySettings(BaseModel):
     closed_grace_s: float = Field(default=4.0, ge=0)
     """The same for a client that closed its connection, which a closed tab does, and a reload; 0 never waits."""
     max_waiting_sessions: int = Field(default=64, ge=0)
-    """Sessions that may wait for their clients at a time; one more ends at once."""
+    """Sessions, and rooms, that may wait for their clients at a time; one more ends at once."""
 
 
 def limit_names() -> tuple[str, ...]:

@@ -55,6 +55,7 @@ class VoiceDoor(Door):
         """Serves one client."""
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
         model = self.model_for(socket, query.get("model", [""])[0])
+        socket.visit.session_id = new_session_id()
         try:
             await socket.accept(None)
         except ClientGone:
@@ -71,9 +72,11 @@ class Caller(AgentLink):
         model: Whom it talks with.
     """
 
+    binary_is_audio = True
+
     def __init__(self, house: House, socket: ClientSocket, model: RealtimeModel) -> None:
         super().__init__(house, socket)
-        facts = SessionFacts(door=VoiceDoor.name, model=model.name, session_id=new_session_id())
+        facts = SessionFacts(door=VoiceDoor.name, model=model.name, session_id=socket.visit.session_id)
         self._model = house.watched(model, facts, lambda: self.line.told)
         self._ready = anyio.Event()
         self._odd_byte = b""

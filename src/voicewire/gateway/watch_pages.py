@@ -1,21 +1,23 @@
-"""What the gateway's keeper asks for over HTTP: metrics, and the deletion of recordings."""
+"""What whoever runs the gateway asks for over HTTP: metrics, and the deletion of recordings."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import anyio.to_thread
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
 from voicewire.gateway.doors import House
+from voicewire.gateway.keeping import SessionKeeper
 from voicewire.gateway.metrics import GatewayMetrics
-from voicewire.gateway.recordings import Recordings
 
 METRICS_PATH = "/metrics"
 RECORDING_PATH = "/recordings/{user_id}/{session_id}"
 
 
 def add_watch_pages(
-    app: FastAPI, house: House, metrics: GatewayMetrics, recordings: Recordings | None
+    app: FastAPI, house: House, metrics: GatewayMetrics, keepers: Sequence[SessionKeeper]
 ) -> None:
     """Adds ``GET /metrics``, and ``DELETE /recordings/...`` where sessions are recorded.
 
@@ -29,16 +31,16 @@ def add_watch_pages(
         return Response(body, headers={"content-type": content_type})
 
     app.add_api_route(METRICS_PATH, show_metrics, response_model=None)
-    if recordings is None:
+    if not keepers:
         return
-    kept = recordings
 
     async def delete_recording(request: Request, user_id: str, session_id: str) -> Response:
         if refused := _refused(house, request):
             return refused
-        if kept.is_running(user_id, session_id):
+        if any(keeper.is_running(user_id, session_id) for keeper in keepers):
             return _error(409, "session_runs", "the session is being recorded; end it first")
-        if not await anyio.to_thread.run_sync(kept.delete, user_id, session_id):
+        found = [await anyio.to_thread.run_sync(keeper.delete, user_id, session_id) for keeper in keepers]
+        if not any(found):
             return _error(404, "not_found", "there is no such recording")
         return Response(status_code=204)
 

@@ -59,13 +59,16 @@ def create_brain(
 
 
 def _remote(url: str, model: str | None, api_key: str | None) -> Brain:
-    from voicewire.engine.brain.remote import RemoteBrain, key_from_environment
+    from voicewire.engine.brain.remote import RemoteBrain
+    from voicewire.settings import get_settings
 
     address, _, named = url.partition("#")
     chosen = model or named
     if not chosen:
         raise ConfigError("a brain at a URL needs a model; append '#MODEL' to the URL or give model=")
-    return RemoteBrain(address, chosen, api_key if api_key is not None else key_from_environment())
+    return RemoteBrain(
+        address, chosen, api_key if api_key is not None else get_settings().secret("brain_api_key")
+    )
 
 
 def find_smollm2() -> Path:

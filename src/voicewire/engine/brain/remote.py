@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -332,8 +331,3 @@ def _message(entry: Turn) -> dict[str, Any]:
             for call in entry.tool_calls
         ]
     return message
-
-
-def key_from_environment() -> str | None:
-    """``VOICEWIRE_BRAIN_API_KEY``, read when a remote brain is created without a key."""
-    return os.environ.get("VOICEWIRE_BRAIN_API_KEY") or None

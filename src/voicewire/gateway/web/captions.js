@@ -3,6 +3,7 @@
  * the ledger on the server holds as heard. Words that were generated and never heard are struck out.
  *
  * @typedef {import("./protocol.js").HistoryEntry} HistoryEntry
+ * @typedef {import("./protocol.js").Progress} Progress
  * @typedef {{name: string, input: string}} Call
  * @typedef {object} Entry
  * @property {string} id
@@ -15,11 +16,13 @@
  * @property {boolean} isCut
  * @property {number} at milliseconds since 1970
  * @property {Call} [call] what a tool was called with
+ * @property {(progress: Progress) => void} [showProgress] how far a tool is
  * @property {HTMLElement} element
  * @property {() => void} show
  */
 import { make } from "./dom.js";
 import * as store from "./store.js";
+import { ToolProgress } from "./progress.js";
 
 const KEPT = 200;
 const NEAR_PX = 120;
@@ -53,7 +56,7 @@ export class Captions {
 
   /** Keeps them for a reload of the tab. */
   save() {
-    const kept = [...this.entries.values()].slice(-KEPT).map(({ element, show, ...rest }) => rest);
+    const kept = [...this.entries.values()].slice(-KEPT).map(({ element, show, showProgress, ...rest }) => rest);
     store.write("captions", JSON.stringify(kept));
   }
 
@@ -190,7 +193,8 @@ export class Captions {
       answerIt(field.value);
     });
     card.append(answer, output, form);
-    element.append(card);
+    const progress = new ToolProgress(name);
+    element.append(card, progress.element);
     /** @type {Entry} */
     const entry = {
       id,
@@ -208,13 +212,31 @@ export class Captions {
         status.textContent = entry.isFinal ? "done" : "running";
         output.textContent = entry.heard;
         output.hidden = answer.hidden = !entry.isFinal;
-        form.hidden = entry.isFinal;
+        form.hidden = entry.isFinal || progress.hasCome;
+        progress.element.hidden = entry.isFinal || !progress.hasCome;
         element.classList.toggle("is-open", !entry.isFinal);
+      },
+      showProgress: (report) => {
+        const isNear = this.isNearEnd();
+        progress.show(report);
+        entry.show();
+        this.scroll(isNear);
       },
     };
     this.add(entry);
     entry.show();
     return entry;
+  }
+
+  /**
+   * @param {string} id
+   * @param {Progress} report
+   */
+  showProgress(id, report) {
+    const entry = this.entries.get(id);
+    if (entry !== undefined && !entry.isFinal) {
+      entry.showProgress?.(report);
+    }
   }
 
   /**

@@ -25,6 +25,13 @@ const SUBPROTOCOL = "realtime";
 const KEY_SUBPROTOCOL = "openai-insecure-api-key.";
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
+/**
+ * @typedef {object} Address
+ * @property {string} path of the WebSocket, relative to the page
+ * @property {string} sessionId
+ * @property {string} token under which name the resume token is kept
+ */
+
 export class Link {
   /**
    * @param {object} owner
@@ -32,12 +39,15 @@ export class Link {
    * @param {() => HistoryEntry[]} owner.history what was said so far
    * @param {(event: ServerEvent) => void} owner.onEvent
    * @param {(state: LinkState, detail: string) => void} owner.onState
+   * @param {Address} address
    */
-  constructor(owner) {
+  constructor(owner, address = ownAddress()) {
     this.owner = owner;
+    /** @private */
+    this.address = address;
     /** @type {LinkState} */
     this.state = "off";
-    this.sessionId = store.id("session");
+    this.sessionId = address.sessionId;
     /** @private @type {WebSocket | null} */
     this.socket = null;
     /** @private */
@@ -62,7 +72,7 @@ export class Link {
 
   /** Whether a session of this tab can be taken up again. */
   get canResume() {
-    return store.read("token") !== "";
+    return store.read(this.address.token) !== "";
   }
 
   /** Opens the session, or goes on opening it. */
@@ -76,7 +86,7 @@ export class Link {
   /** Ends the session. */
   close() {
     this.send({ type: "client_session_end" });
-    store.write("token", "");
+    store.write(this.address.token, "");
     this.release();
     this.turn("off", "");
   }
@@ -121,14 +131,14 @@ export class Link {
       this.turn("locked", "This key has characters that a browser cannot send.");
       return;
     }
-    const url = new URL(`ws/${store.id("user")}/${this.sessionId}`, document.baseURI);
+    const url = new URL(this.address.path, document.baseURI);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const offered = key === "" ? [] : [SUBPROTOCOL, KEY_SUBPROTOCOL + key];
     const socket = new WebSocket(url, offered);
     this.socket = socket;
     this.hasEnded = false;
     this.timer = setTimeout(() => this.drop(), OPEN_TIMEOUT_MS);
-    socket.onopen = () => this.create(store.read("token"));
+    socket.onopen = () => this.create(store.read(this.address.token));
     socket.onmessage = (message) => this.receive(parseEvent(message.data));
     socket.onclose = (close) => void this.closed(socket, close);
   }
@@ -141,7 +151,7 @@ export class Link {
     this.hasResumed = token !== "";
     const history = this.owner.history();
     const more = token !== "" ? { resume_token: token } : history.length > 0 ? { history } : {};
-    store.write("token", "");
+    store.write(this.address.token, "");
     this.send({ type: "client_session_create", config: { ...this.owner.config(), ...more } });
   }
 
@@ -155,16 +165,21 @@ export class Link {
     }
     switch (event.type) {
       case "server_resume_token":
-        store.write("token", event.token);
+        store.write(this.address.token, event.token);
         return;
       case "server_session_created":
       case "server_session_resumed":
+        if (event.session_id !== this.sessionId) {
+          break;
+        }
         clearTimeout(this.timer);
         this.attempt = 0;
         this.turn("ready", "");
         break;
       case "server_session_ended":
-        this.ended(event.reason);
+        if (event.session_id === this.sessionId) {
+          this.ended(event.reason);
+        }
         break;
       case "agent_error":
         if (event.code === "resume_refused" && this.hasResumed) {
@@ -188,7 +203,7 @@ export class Link {
    */
   ended(reason) {
     this.hasEnded = true;
-    store.write("token", "");
+    store.write(this.address.token, "");
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       this.release();
@@ -263,6 +278,15 @@ export class Link {
     this.state = state;
     this.owner.onState(state, detail);
   }
+}
+
+/**
+ * Where this tab's own conversation is.
+ * @returns {Address}
+ */
+function ownAddress() {
+  const sessionId = store.id("session");
+  return { path: `ws/${store.id("user")}/${sessionId}`, sessionId, token: "token" };
 }
 
 /**

@@ -1,15 +1,15 @@
 /** Starts the page: joins the document's buttons and fields to the conversation. */
 import { App } from "./app.js";
+import { showLevel, showTrouble } from "./dock.js";
 import { download, need } from "./dom.js";
+import { KeyDialog } from "./key.js";
 import { authorization } from "./link.js";
 import { wavFile } from "./pcm.js";
 import { Settings } from "./settings.js";
 import { RECORDING_RATE } from "./sound.js";
-import * as store from "./store.js";
 
 /** @typedef {import("./app.js").Phase} Phase */
 
-const QUIETEST_DBFS = -60;
 const REDRAW_MS = 250;
 
 /** @type {Record<Phase, string>} */
@@ -28,7 +28,7 @@ const WORDS = {
 const LINK_WORDS = { off: "not connected", connecting: "connecting", waiting: "reconnecting", locked: "locked" };
 
 const talk = need("talk", HTMLButtonElement);
-const keyDialog = need("key-dialog", HTMLDialogElement);
+const keyDialog = new KeyDialog(() => void loadConfig());
 
 const settings = new Settings({
   onModel: () => {
@@ -44,7 +44,7 @@ const app = new App(settings, {
   onPhase: showPhase,
   onLevel: showLevel,
   onTrouble: showTrouble,
-  onLocked: askForKey,
+  onLocked: (why) => keyDialog.ask(why),
 });
 
 function offerCamera() {
@@ -66,41 +66,12 @@ function showPhase(phase) {
   need("end", HTMLButtonElement).disabled = phase === "off";
 }
 
-/**
- * @param {number} level in decibels of full scale
- * @param {"user" | "agent"} who
- */
-function showLevel(level, who) {
-  const part = Math.max(0, Math.min(1, 1 - level / QUIETEST_DBFS));
-  const meter = need(who === "user" ? "mic-level" : "agent-level", HTMLElement);
-  const shown = (10 * part).toFixed(0);
-  if (meter.getAttribute("aria-valuenow") !== shown) {
-    meter.setAttribute("aria-valuenow", shown);
-  }
-  document.body.style.setProperty(who === "user" ? "--user-level" : "--agent-level", part.toFixed(3));
-}
-
-/** @param {string} text */
-function showTrouble(text) {
-  need("trouble", HTMLElement).hidden = text === "";
-  need("trouble-text", HTMLElement).textContent = text;
-}
-
-/** @param {string} why empty for the usual reason */
-function askForKey(why) {
-  const usual = store.read("key") === "" ? "Whoever runs the server can give you one." : "The key you gave was not accepted.";
-  need("key-why", HTMLElement).textContent = why || usual;
-  if (!keyDialog.open) {
-    keyDialog.showModal();
-  }
-}
-
 async function loadConfig() {
   for (let pause = 500; ; pause = Math.min(8000, pause * 2)) {
     try {
       const answer = await fetch("page/config.json", { headers: authorization(), cache: "no-store" });
       if (answer.status === 401) {
-        askForKey("");
+        keyDialog.ask("");
         return;
       }
       if (answer.ok) {
@@ -162,7 +133,7 @@ function joinTalk() {
  */
 function isTalkKey(event) {
   const target = event.target instanceof Element ? event.target : null;
-  if (!settings.isManual || keyDialog.open || event.ctrlKey || event.altKey || event.metaKey) {
+  if (!settings.isManual || keyDialog.isOpen || event.ctrlKey || event.altKey || event.metaKey) {
     return false;
   }
   if (target === talk) {
@@ -192,15 +163,6 @@ function joinRest() {
       });
     }
   });
-  const key = need("key", HTMLInputElement);
-  need("key-form", HTMLFormElement).addEventListener("submit", (event) => {
-    event.preventDefault();
-    store.write("key", key.value.trim());
-    key.value = "";
-    keyDialog.close();
-    void loadConfig();
-  });
-  need("key-cancel", HTMLButtonElement).addEventListener("click", () => keyDialog.close());
   need("forget", HTMLButtonElement).addEventListener("click", () => app.forget());
   need("save-text", HTMLButtonElement).addEventListener("click", saveText);
   need("save-json", HTMLButtonElement).addEventListener("click", saveJson);

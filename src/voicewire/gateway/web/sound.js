@@ -62,6 +62,8 @@ export class Sound {
     this.stream = null;
     /** @private @type {MediaStreamAudioSourceNode | null} */
     this.source = null;
+    /** Whether what is said and heard is kept for a download. */
+    this.keepsRecording = true;
     /** @type {Int16Array[]} */
     this.recording = [];
     /** @private */
@@ -159,6 +161,9 @@ export class Sound {
    * @param {Int16Array} chunk
    */
   record(chunk) {
+    if (!this.keepsRecording) {
+      return;
+    }
     this.recording.push(chunk);
     this.recordedSamples += chunk.length;
     while (this.recordedSamples > RECORDING_LIMIT_SAMPLES) {
