@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from voicewire.engine.catalogue import CATALOGUE
+from voicewire.environment import default_home, variable
 from voicewire.errors import ConfigError
-from voicewire.settings import Settings, describe, get_settings, setting_names
+from voicewire.settings import Settings, describe, get_settings, is_set, setting_names
 
 pytestmark = pytest.mark.unit
 
@@ -83,6 +87,41 @@ def test_describe_says_what_is_set_and_by_which_name(monkeypatch: pytest.MonkeyP
     assert not rows["OPENAI_API_KEY"].is_set
     assert rows["ASR_SAMPLE_RATE"].default == "16000"
     assert all(row.help for row in rows.values())
+
+
+def test_nothing_else_reads_the_environment() -> None:
+    """Two hand it on, whole or with one more variable: to a child process, and to a library that only looks there."""
+    source = Path(__file__).parent.parent / "src" / "voicewire"
+    found = {
+        str(path.relative_to(source))
+        for path in source.rglob("*.py")
+        if re.search(r"os\.environ|getenv", path.read_text(encoding="utf-8"))
+    }
+    assert found == {"environment.py", "engine/fetching.py", "engine/onnx.py", "cli/common.py"}
+
+
+def test_every_file_of_the_engine_can_be_replaced() -> None:
+    names = {name for names in setting_names() for name in names}
+    assert {weights.environment_name for weights in CATALOGUE} <= names
+
+
+def test_a_setting_is_set_by_any_of_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not is_set("GEMINI_API_KEY")
+    monkeypatch.setenv("GOOGLE_API_KEY", "k")
+    assert is_set("GEMINI_API_KEY")
+    monkeypatch.setenv("A_NAME_OF_NOBODY", "x")
+    assert is_set("A_NAME_OF_NOBODY")
+
+
+def test_one_variable_is_read_whatever_the_others_hold(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ASR_SAMPLE_RATE", "nonsense")
+    monkeypatch.setenv("VOICEWIRE_DEBUG", "")
+    assert variable("VOICEWIRE_DEBUG") is None
+    monkeypatch.setenv("VOICEWIRE_HOME", str(tmp_path))
+    assert default_home() == tmp_path
+    assert variable("VOICEWIRE_DEBUG", {"VOICEWIRE_DEBUG": "1"}) == "1"
 
 
 def test_a_wrong_value_names_the_variable_and_not_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
