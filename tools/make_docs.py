@@ -107,11 +107,9 @@ def _arguments_of(owner: type[Any]) -> str:
     return ", ".join(code(name) for name in names if name != "command_id")
 
 
-def make_events(_argument: str) -> str:
-    """Every model event."""
-    from voicewire.events import ModelEvents
-    from voicewire.events.model import BY_TYPE
-
+def make_events(argument: str) -> str:
+    """Every event of a family: the module that has it."""
+    by_type: dict[str, type[Any]] = import_module(argument).BY_TYPE
     rows = [
         (
             code(owner.__name__),
@@ -119,9 +117,8 @@ def make_events(_argument: str) -> str:
             prose(owner.__doc__ or ""),
             _arguments_of(owner),
         )
-        for name, owner in BY_TYPE.items()
+        for name, owner in by_type.items()
     ]
-    assert all(hasattr(ModelEvents, owner.__name__) for owner in BY_TYPE.values())
     return table(("event", "JSON `type`", "meaning", "fields"), rows)
 
 
@@ -237,14 +234,15 @@ def make_gateway(_argument: str) -> str:
 
     speaks = {
         "/": "the page",
-        "/page/config.json": "what the page is told: models, voices, turn-taking",
+        "/room": "its view of rooms; `?id=ROOM`",
+        "/page/config.json": "what the page is told: models, voices, turn-taking, who is in the rooms",
         "/page/{name:path}": "files of the page",
         "/healthz": "whether the process lives",
         "/metrics": "figures for Prometheus; for keys, not for client secrets",
         "/readyz": "whether it takes sessions, how many run; 503 while models are loaded and while it drains",
         "/v1/models": "the models that are served, in OpenAI's form",
         "/v1/realtime/client_secrets": "makes a [client secret](../adr/0011-keys-and-client-secrets.md), for keys",
-        "/recordings/{user_id}/{session_id}": "deletes what was recorded, with `--record`; for keys",
+        "/recordings/{user_id}/{session_id}": "deletes what was recorded, with `--record` or `--cassettes`; for keys",
         "/v1/realtime": "OpenAI realtime, GA or beta as the handshake says; `?model=NAME`, `?intent=transcription`",
         "/openai/v1/realtime": "the same, at Azure OpenAI's GA path",
         "/openai/realtime": "the beta dialect, at the Azure preview's path; `?api-version=&deployment=NAME`",
@@ -263,6 +261,7 @@ def make_gateway(_argument: str) -> str:
         "/cognitiveservices/voices/list": "Azure Speech's list of voices",
         "/tts/cognitiveservices/voices/list": "the same",
         "/ws/{user_id}/{session_id}": "client events in, server events out (seed 002)",
+        "/ws/room/{room_id}/{user_id}": "the same in a [room](../topics/rooms.md) of several people and agents",
         "/voice": "binary PCM16 at 24 kHz in and out, transcripts as JSON (seed 003)",
     }
     rows: list[tuple[str, str]] = []

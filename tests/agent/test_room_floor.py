@@ -332,3 +332,44 @@ async def test_options_are_checked() -> None:
     await asyncio.sleep(0)
     with anyio.fail_after(5):
         await stage.room.stop()
+
+
+async def test_a_voice_that_comes_unevenly_is_heard_whole_and_without_gaps() -> None:
+    async with Stage(turn_limit=1) as stage:
+        stage.room.add_person("s1", "Ann")
+        stage.room.add_person("s2", "Eve")
+        voice, heard, read = tone(440, 24_000, 24_000), b"", 0
+        began_ns = stage.clock.now_ns()
+        # Each piece has 100 ms of a voice; the network brings them early, late, and two at once.
+        for number, pause_ms in enumerate((100, 60, 140, 180, 20, 100, 130, 70, 190, 10)):
+            await stage.clock.advance_ms(pause_ms)
+            await stage.room.handle_input(stage.audio(voice[4800 * number : 4800 * (number + 1)], "s1"))
+            now = (stage.clock.now_ns() - began_ns) * 24 // 1_000_000
+            heard += stage.room.heard_by("Eve", now - read).data
+            read = now
+        await stage.clock.advance_ms(500)
+        heard += stage.room.heard_by("Eve", 12_000).data
+        assert heard.strip(b"\0") == voice.strip(b"\0")
+
+
+async def test_who_wants_to_know_is_told_how_far_an_agent_has_been_heard() -> None:
+    async with Stage("Bob", turn_limit=1, tells_playout=True) as stage:
+        await stage.say("one two three four five six")
+        await stage.until(lambda: stage.room.floor is None and len(stage.room.history()) == 2)
+        told = stage.events(ServerEvents.AgentPlayoutHeardEvent)
+        words = [event.heard_text for event in told]
+        assert words == sorted(words, key=len)
+        assert words[0] == ""
+        assert words[-1] == "You said: one two three four five six"
+        assert [event.is_final for event in told] == [False] * (len(told) - 1) + [True]
+        assert told[-1].heard_samples == told[-1].generated_samples
+        (item_id,) = {event.item_id for event in told}
+        assert item_id == stage.audio_of("Bob")[0].item_id
+        await stage.say("speak 20 seconds")
+        await stage.until_heard("Bob", 1000)
+        await stage.room.handle_input(ClientEvents.ClientResponseCancelEvent(session_id="ann"))
+        last = stage.events(ServerEvents.AgentPlayoutHeardEvent)[-1]
+        cut = stage.room.history()[-1]
+        assert (last.is_final, last.is_cut, cut.is_cut) == (True, True, True)
+        assert last.heard_samples / 24 == cut.end_ms - cut.start_ms
+        assert last.heard_text == cut.words

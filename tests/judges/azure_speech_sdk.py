@@ -231,10 +231,38 @@ def refused(url: str, path: str) -> dict[str, Any]:
     return {"reason": str(result.reason), "code": str(details.code), "text": details.error_details}
 
 
+def cut_short(url: str, path: str) -> dict[str, Any]:
+    """What a program is told whose continuous recognition is ended by the service."""
+    stream, audio = pushed(path, is_closed=False)
+    recognizer = sdk.SpeechRecognizer(config(url), audio_config=audio)
+    told: list[dict[str, Any]] = []
+    over = threading.Event()
+
+    def canceled(event: Any) -> None:
+        details = event.cancellation_details
+        told.append({"code": str(details.code), "text": details.error_details})
+        over.set()
+
+    recognizer.canceled.connect(canceled)
+    recognizer.start_continuous_recognition_async().get()
+    over.wait(WAIT_S)
+    stream.close()
+    return {"told": told}
+
+
+def cut_short_voice(url: str, _: str) -> dict[str, Any]:
+    """The same of a synthesizer."""
+    synthesizer = sdk.SpeechSynthesizer(config(url), audio_config=None)
+    result = synthesizer.speak_text_async("one two three four five six seven").get()
+    details = result.cancellation_details
+    return {"told": [{"code": str(details.error_code), "text": details.error_details}] if details else []}
+
+
 SCENARIOS: dict[str, Callable[[str, str], dict[str, Any]]] = {
     scenario.__name__: scenario
     for scenario in (
-        continuous, transcriber, once, stopped, speak, formats, streaming_text, voices, refused, say,
+        continuous, transcriber, once, stopped, speak, formats, streaming_text, voices, refused, say, cut_short,
+        cut_short_voice,
     )
 }  # fmt: skip
 

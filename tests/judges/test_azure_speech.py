@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 from pydantic import SecretStr
+from websockets.asyncio.client import connect
 
 from voicewire.audio.pcm import silence, tone
 from voicewire.gateway.settings import GatewaySettings
@@ -122,6 +123,36 @@ async def test_a_wrong_key(turns: Path) -> None:
         found = await judged("refused", gateway.ws_url, turns)
     assert found["reason"] == "ResultReason.Canceled"
     assert found["code"] == "CancellationErrorCode.AuthenticationFailure"
+
+
+@pytest.mark.judge
+@pytest.mark.parametrize(
+    ("scenario", "limit", "code", "words"),
+    [
+        ("cut_short", {"audio_burst_s": 1.0}, "TooManyRequests", "audio comes faster than real time"),
+        ("cut_short", {"max_session_audio_s": 1.0}, "TooManyRequests", "budget of 1 s of audio"),
+        ("cut_short", {"max_session_s": 0.1}, "ConnectionFailure", "session_expired"),
+        ("cut_short", {"idle_timeout_s": 0.05}, "ConnectionFailure", "idle_timeout"),
+        ("cut_short_voice", {"max_session_tokens": 10}, "TooManyRequests", "budget of 10 tokens"),
+        ("cut_short_voice", {"max_session_audio_s": 0.1}, "TooManyRequests", "budget of 0.1 s of audio"),
+    ],
+)
+async def test_a_limit_is_told_to_the_program_at_once(
+    scenario: str, limit: dict[str, float], code: str, words: str, turns: Path
+) -> None:
+    settings = GatewaySettings.model_validate({"drain_s": 0.0, "close_grace_s": 1.0, **limit})
+    async with serve(model="echo", settings=settings) as gateway:
+        (told,) = (await judged(scenario, gateway.ws_url, turns))["told"]
+    assert told["code"] == f"CancellationErrorCode.{code}"
+    assert words in told["text"]
+
+
+@pytest.mark.judge
+async def test_a_full_house(turns: Path) -> None:
+    settings = GatewaySettings(max_sessions=1, drain_s=0, close_grace_s=1)
+    async with serve(model="echo", settings=settings) as gateway, connect(gateway.ws_url + "/voice"):
+        found = await judged("refused", gateway.ws_url, turns)
+    assert found["code"] == "CancellationErrorCode.ServiceUnavailable"
 
 
 @pytest.fixture

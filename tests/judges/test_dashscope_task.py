@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,11 @@ from dashscope.audio.asr import (
 )
 from dashscope.audio.tts import SpeechSynthesizer as Sambert
 from dashscope.audio.tts_v2 import AudioFormat, ResultCallback, SpeechSynthesizer
+from dashscope.common.error import InvalidParameter
 
 from voicewire.audio.pcm import float32_to_pcm16, silence, tone
 from voicewire.audio.resample import resample_whole_float32
+from voicewire.gateway.settings import GatewaySettings
 from voicewire.speech import create_asr
 from voicewire.testing import serve
 
@@ -39,6 +43,13 @@ pytestmark = [
 ]
 QUESTION = Path(__file__).resolve().parent.parent / "data" / "speech" / "twelve-plus-thirty.flac"
 TURN = silence(4800) + tone(300, 16_000, 16_000) + silence(16_000)
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """What the SDK leaves to the collector is collected while its warnings are passed over."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture
@@ -273,6 +284,63 @@ async def test_a_format_that_is_not_decoded_is_an_error(door: str) -> None:
 
     await in_thread(work)
     assert "amr" in next(call for call in hears.calls if call.startswith("error"))
+
+
+@pytest.mark.judge
+@pytest.mark.parametrize(
+    ("limit", "code", "words"),
+    [
+        ({"audio_burst_s": 1.0}, "Throttling.RateQuota", "audio comes faster than real time"),
+        ({"max_session_audio_s": 1.0}, "insufficient_quota", "budget of 1 s of audio"),
+        ({"max_session_s": 0.2}, "RequestTimeOut", "maximum duration"),
+    ],
+)
+async def test_a_limit_is_told_to_the_recogniser(
+    limit: dict[str, float], code: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, str]] = []
+    is_over = threading.Event()
+
+    class Fails(Hears):
+        def on_error(self, result: RecognitionResult) -> None:
+            told.append((str(result.code), str(result.message)))
+
+        def on_close(self) -> None:
+            is_over.set()
+
+    def work() -> None:
+        recognition: Any = Recognition(
+            model="paraformer-realtime-v2", callback=Fails(), format="pcm", sample_rate=16_000
+        )
+        recognition.start()
+        for _ in range(200):  # the SDK looks for news between two pieces of audio, and only there
+            with suppress(InvalidParameter):
+                recognition.send_audio_frame(bytes(32_000))
+            if is_over.wait(0.05):
+                return
+
+    settings = GatewaySettings.model_validate({"drain_s": 0.0, "close_grace_s": 1.0, **limit})
+    async with serve(model="echo", settings=settings) as gateway:
+        pointed(gateway.ws_url, monkeypatch)
+        await in_thread(work)
+    ((found, message),) = told
+    assert (found, words in message) == (code, True)
+
+
+@pytest.mark.judge
+async def test_a_limit_is_told_to_the_synthesizer(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fails(Speaks):
+        def on_error(self, message: str) -> None:
+            self.calls.append(message)
+
+    speaks = Fails()
+    settings = GatewaySettings(max_session_tokens=10, drain_s=0, close_grace_s=1)
+    async with serve(model="echo", settings=settings) as gateway:
+        pointed(gateway.ws_url, monkeypatch)
+        await in_thread(lambda: speak_pieces(speaks, ["a text of more than ten characters"]))
+    (error,) = [call for call in speaks.calls if call.startswith("{")]
+    assert "insufficient_quota" in error
+    assert "budget of 10 tokens" in error
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ const session = new RealtimeSession(agent, {
   ...(isManual ? { config: { audio: { input: { turnDetection: null } } } } : {}),
 });
 
-const seen = { turns: 0, audioBytes: 0, interruptions: 0, errors: 0, status: "" };
+const seen = { turns: 0, audioBytes: 0, interruptions: 0, cuts: 0, errors: 0, status: "" };
 const waiting = new Set();
 const until = (isTrue) =>
   new Promise((resolve) => {
@@ -82,7 +82,10 @@ session.transport.on("*", (event) => {
     seen.turns += 1;
     print({ kind: "response", status: event.response.status, details: event.response.status_details });
   }
-  if (event.type === "conversation.item.truncated") print({ kind: "truncated", ms: event.audio_end_ms });
+  if (event.type === "conversation.item.truncated") {
+    seen.cuts += 1;
+    print({ kind: "truncated", ms: event.audio_end_ms });
+  }
   changed();
 });
 
@@ -140,7 +143,7 @@ const scenarios = {
     session.sendMessage(job.prompt);
     await until(() => seen.audioBytes > 0);
     await speak();
-    await until(() => seen.turns === 2 && seen.interruptions > 0);
+    await until(() => seen.turns === 2 && seen.interruptions > 0 && seen.cuts > 0);
   },
 };
 
