@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from voicewire.audio.devices import Microphone, Speaker
-from voicewire.audio.echo_path import EchoPath
+from voicewire.audio.devices.echo_path import EchoPath
+from voicewire.audio.devices.portaudio import list_devices
 from voicewire.audio.format import AudioFormat, AudioFrame
 from voicewire.audio.pcm import pcm16_to_int16, silence, tone
 from voicewire.audio.playout import Cut, Played
-from voicewire.audio.portaudio import list_devices
 from voicewire.errors import AudioDeviceError, AudioError
 
 pytestmark = [pytest.mark.unit, pytest.mark.anyio]

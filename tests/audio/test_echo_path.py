@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.audio.rooms import RATE_HZ, agent_speech, from_s, heard, level_db, room
+from voicewire.audio.devices.echo_path import EchoPath
 from voicewire.audio.echo import EchoCanceller
-from voicewire.audio.echo_path import EchoPath
 from voicewire.audio.pcm import float32_to_pcm16, pcm16_to_float32, silence, tone
 
 pytestmark = pytest.mark.unit

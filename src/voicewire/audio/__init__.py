@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from voicewire.audio.chunk import Chunker
     from voicewire.audio.devices import Microphone, Speaker
+    from voicewire.audio.devices.echo_path import EchoPath
+    from voicewire.audio.devices.portaudio import DeviceInfo, list_devices
     from voicewire.audio.echo import EchoCanceller
-    from voicewire.audio.echo_path import EchoPath
     from voicewire.audio.files import WavWriter, read_audio, stream_audio, write_audio
     from voicewire.audio.format import AudioFormat, AudioFrame, Encoding
     from voicewire.audio.level import LevelMeter, rms_dbfs
     from voicewire.audio.mixer import Mixer
     from voicewire.audio.playout import Cut, Flushed, Played, PlayoutBuffer, PlayoutClock
-    from voicewire.audio.portaudio import DeviceInfo, list_devices
     from voicewire.audio.resample import Resampler, resample_whole
 
 __all__ = [
@@ -53,9 +53,9 @@ _HOME = {
     "AudioFrame": "format",
     "Chunker": "chunk",
     "Cut": "playout",
-    "DeviceInfo": "portaudio",
+    "DeviceInfo": "devices",
     "EchoCanceller": "echo",
-    "EchoPath": "echo_path",
+    "EchoPath": "devices.echo_path",
     "Encoding": "format",
     "Flushed": "playout",
     "LevelMeter": "level",
@@ -67,7 +67,7 @@ _HOME = {
     "Resampler": "resample",
     "Speaker": "devices",
     "WavWriter": "files",
-    "list_devices": "portaudio",
+    "list_devices": "devices",
     "read_audio": "files",
     "resample_whole": "resample",
     "rms_dbfs": "level",

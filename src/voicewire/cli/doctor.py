@@ -98,7 +98,7 @@ def _weights() -> list[Finding]:
 
 
 def _devices() -> list[Finding]:
-    from voicewire.audio.portaudio import list_devices
+    from voicewire.audio.devices.portaudio import list_devices
 
     try:
         devices = list_devices()

@@ -127,7 +127,7 @@ def _edges(
 ) -> tuple[AudioSource, AudioSink]:
     from voicewire.agent.edges import FRAME_MS, DeviceSink, DeviceSource, FileSource, VirtualSpeaker
     from voicewire.audio.devices import Microphone, Speaker
-    from voicewire.audio.echo_path import EchoPath
+    from voicewire.audio.devices.echo_path import EchoPath
 
     input_hz = model.capabilities.input_rates_hz[0]
     output_hz = model.capabilities.output_rate_hz

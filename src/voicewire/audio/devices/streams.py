@@ -20,14 +20,14 @@ import anyio.to_thread
 from typing_extensions import Self
 
 from voicewire.audio.chunk import Chunker
+from voicewire.audio.devices.portaudio import Device, OpenStream, close_stream, open_stream
 from voicewire.audio.format import AudioFormat, AudioFrame
 from voicewire.audio.playout import Flushed, Played, PlayoutBuffer
-from voicewire.audio.portaudio import Device, OpenStream, close_stream, open_stream
 from voicewire.audio.resample import Resampler
 from voicewire.errors import AudioDeviceError, AudioError
 
 if TYPE_CHECKING:
-    from voicewire.audio.echo_path import EchoPath
+    from voicewire.audio.devices.echo_path import EchoPath
 
 MAX_QUEUED_FRAMES: Final = 100
 FADE_MS: Final = 5
